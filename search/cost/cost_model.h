@@ -1,0 +1,46 @@
+// CostModel: what an assignment costs on some hardware, as a sum over layers.
+//
+// Threading: immutable; concurrent calls are safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "supernet/graph/assignment.h"
+#include "supernet/graph/model_graph.h"
+
+namespace precis::search {
+
+class CostModel {
+ public:
+  virtual ~CostModel() = default;
+  virtual std::string name() const = 0;   // "bops"
+  virtual std::string unit() const = 0;   // "BOPs", "bits"
+  virtual std::string basis() const = 0;  // one sentence: what is counted and what is not
+  // layer indexes the graph's Layers(); a finite number >= 0.
+  virtual double LayerCost(size_t layer, const LayerFormats& formats) const = 0;
+};
+
+// Sum over layers. Precondition (checked): one entry a layer.
+double TotalCost(const CostModel& model, const Assignment& assignment);
+
+// "bops":       Σ MACs · weight bits · activation bits over every conv and linear layer, stem and
+//               classifier included, for one image. Bits are storage bits of the element.
+// "model_size": Σ weights · weight bits + output channels · scale bits: bits of the weights as stored.
+//               Biases and batch-norm parameters are not counted.
+// NOT_FOUND with a did-you-mean.
+absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
+                                                               const std::vector<Layer>& layers);
+const std::vector<std::string>& CostModelNames();
+
+// Cheapest and dearest total over a search space.
+struct CostRange {
+  double min = 0;
+  double max = 0;
+};
+CostRange ReachableCost(const CostModel& model, const SearchSpace& space);
+
+}  // namespace precis::search

@@ -1,0 +1,99 @@
+// JobSpec: what a user asks for, as a plain value. This struct is the manual of a job: meaning, unit,
+// default and range of every field. The wire's JobSpec (proto/precis/v1/job.proto) has the same fields;
+// server/convert translates.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "search/violation.h"
+#include "supernet/graph/dataset_info.h"
+#include "supernet/graph/model_zoo.h"
+#include "supernet/graph/training_options.h"
+
+namespace precis::search {
+
+// What a sample is praised for.
+enum class QualitySource {
+  kSearchAccuracy,  // accuracy on a held-out batch after the weight update (TuNAS)
+  kTrainLoss,       // -loss of the training batch itself (FLIQS' open code); costs no extra pass
+};
+
+// How cost C against target T turns quality Q into a reward; x = C / T.
+enum class RewardShape {
+  kAbsolute,         // Q - beta·|x - 1|
+  kOneSided,         // Q - beta·max(0, x - 1)
+  kSoftExponential,  // Q·x^-beta     (for Q < 0: Q·x^beta, so that a dearer sample is never better)
+  kHardExponential,  // Q·max(1, x)^-beta, likewise
+};
+
+enum class EntropySchedule { kCosine, kLinear, kConstant };
+enum class LogProbReduction { kMean, kSum };  // over decisions: FLIQS, TuNAS
+
+struct ModelSpec {
+  std::string name;  // one of Models()
+  double width_multiplier = 1.0;
+  Stem stem = Stem::kAuto;
+  bool stage1_projection = true;
+};
+
+struct DataSpec {
+  std::string name;              // one of Datasets()
+  std::string path;              // folder; empty = where Debian's package puts it
+  int64_t search_images = 6000;  // held out of the training images, 1…half of them
+};
+
+struct SpaceSpec {
+  std::vector<std::string> formats;  // at least one name of the grammar, no two alike
+};
+
+struct CostSpec {
+  std::string metric = "bops";  // "bops" or "model_size"
+  // "1.1x int4": times the cost of uniform int4. Or an amount: "0.21 GBOPs", "40 KiB", "153000000" in the
+  // metric's own unit (operations, bits). See search/cost/target.h.
+  std::string target;
+};
+
+struct RewardSpec {
+  QualitySource quality = QualitySource::kSearchAccuracy;
+  RewardShape shape = RewardShape::kAbsolute;
+  // Weight of the cost. Unset (< 0): 1.0 for kTrainLoss, 0.1 for kSearchAccuracy (fliqs.md, section 5).
+  double beta = -1;
+  int64_t probe_images = 128;  // held-out images behind one reward, for kSearchAccuracy
+};
+
+struct ControllerSpec {
+  double learning_rate = 0.02;      // Adam on the logits, > 0
+  double baseline_momentum = 0.95;  // moving average of the reward, 0…1
+  double warmup_share = 0.25;       // of the search steps: uniform sampling, no learning
+  double entropy_weight = 0.5;      // final weight of the entropy penalty, >= 0
+  EntropySchedule entropy_schedule = EntropySchedule::kCosine;
+  LogProbReduction log_prob = LogProbReduction::kMean;
+};
+
+struct FinishSpec {
+  double frozen_share = 0.25;       // last share of the steps on the chosen configuration, 0…0.9
+  int64_t sampled_candidates = 12;  // distinct sampled configurations evaluated beside it, over the
+                                    // range of costs, 0…1000
+};
+
+struct JobSpec {
+  std::string display_name;  // for people; up to 100 characters
+  ModelSpec model;
+  DataSpec data;
+  SpaceSpec space;
+  CostSpec cost;
+  RewardSpec reward;
+  ControllerSpec controller;
+  double epochs = 4;         // passes over the training images, frozen share included, > 0
+  TrainingOptions training;  // `steps` is derived from epochs
+  FinishSpec finish;
+  uint64_t seed = 1;  // of everything; training.seed is derived from it
+};
+
+// Every fault that can be seen in the spec alone, all at once; empty if there is none. Faults that need
+// the network or its costs (a target out of reach) come from CompilePlan.
+Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& datasets);
+
+}  // namespace precis::search

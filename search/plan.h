@@ -1,0 +1,55 @@
+// Plan: a job worked out. Everything that happens afterwards is a function of (Plan, data).
+//
+// Threading: a Plan is immutable; share it freely.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "search/cost/cost_model.h"
+#include "search/job_spec.h"
+#include "search/violation.h"
+#include "supernet/graph/assignment.h"
+#include "supernet/graph/dataset_info.h"
+#include "supernet/graph/model_graph.h"
+
+namespace precis::search {
+
+// A simple answer that every search must beat, or return.
+struct Reference {
+  std::string name;  // "uniform int4", "ends int8, rest int4"
+  Assignment assignment;
+};
+
+struct Plan {
+  JobSpec spec;  // as submitted, with derived fields filled in
+  DatasetInfo dataset;
+  ModelGraph graph;
+  std::vector<Layer> layers;
+  SearchSpace space;
+  std::vector<std::shared_ptr<const CostModel>> costs;  // all metrics; costs[constrained] is the target's
+  size_t constrained = 0;
+  double target = 0;    // in costs[constrained]'s unit
+  double cheapest = 0;  // the reachable range
+  double dearest = 0;
+  // Steps: [0, warmup) sampled uniformly, [warmup, search) by the policy, [search, total) frozen.
+  int64_t warmup_steps = 0;
+  int64_t search_steps = 0;
+  int64_t total_steps = 0;
+  // Uniform assignments of the allowed formats, and "first and last layer 8 bits, the rest uniform" for
+  // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits).
+  std::vector<Reference> references;
+  // Hex SHA-256 over the canonical text of everything that decides the result; equal plans, equal text.
+  std::string fingerprint;
+};
+
+// Pure. Either a plan or every violation found (never both, never neither). Calls Validate first.
+struct CompiledPlan {
+  std::shared_ptr<const Plan> plan;
+  Violations violations;
+};
+CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets);
+
+}  // namespace precis::search

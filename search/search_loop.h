@@ -1,0 +1,73 @@
+// SearchLoop: runs a Plan against an Oracle from the first step to the last.
+//
+//   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
+//   freeze   Counted evaluation on the search split of: the policy's most probable configuration within
+//            the target, every reference within the target, the best sampled ones. The best is frozen.
+//   frozen   [search_steps, total_steps): training goes on under the frozen configuration alone.
+//   finish   Every candidate is evaluated again under the final weights; the best within the target on
+//            the search split (ties: the cheaper) is final. Then, once: float, references and final on the
+//            test split. Weights are saved, calibrated for the final configuration.
+//
+// A step whose loss is not finite or explodes changes nothing (Oracle's contract), teaches the policy
+// nothing but that the sample was bad (its reward is the worst seen so far), and is counted.
+//
+// Determinism: the same plan on an oracle with the same answers gives the same calls, bit for bit.
+// Threading: Run blocks; one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "search/candidate.h"
+#include "search/plan.h"
+#include "supernet/graph/oracle.h"
+
+namespace precis::search {
+
+enum class Phase { kPrepare, kWarmup, kSearch, kFreeze, kFrozen, kFinish };
+const char* PhaseName(Phase phase);  // "prepare", "warmup", …
+
+struct Progress {
+  Phase phase = Phase::kPrepare;
+  int64_t step = 0;  // training steps done
+  int64_t total_steps = 0;
+  // Share of the whole job done, evaluations included, 0…1, never falling.
+  double fraction = 0;
+  // Moving averages over recent steps (about 50), 0 before the first.
+  double loss = 0;
+  double train_accuracy = 0;
+  double reward = 0;
+  double cost = 0;          // of sampled configurations, constrained metric
+  double mean_entropy = 0;  // of the policy, nats
+  double mean_max_probability = 0;
+  int64_t rejected_steps = 0;    // not applied, since the start
+  double images_per_second = 0;  // filled in by the sink's owner, who has a clock
+};
+
+// What the search hands out. Calls come from Run's thread and may block; a status other than OK ends the
+// search with that status (CANCELLED for a cancelled job).
+class SearchSink {
+ public:
+  virtual ~SearchSink() = default;
+  // After every step and every evaluation.
+  virtual absl::Status OnProgress(const Progress& progress) = 0;
+  // A candidate is new, or has been measured again (same number).
+  virtual absl::Status OnCandidate(const Candidate& candidate) = 0;
+};
+
+struct SearchResult {
+  int64_t final_candidate = 0;  // its number
+  Quality float_search;         // fp32 everywhere under the final weights: what the formats cost in accuracy
+  Quality float_test;
+  int64_t rejected_steps = 0;
+  PolicySummary policy;  // as it stood when the choice was frozen
+};
+
+// weights_path: where the final weights go. Returns the oracle's or the sink's error, if any.
+absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,
+                                       const std::string& weights_path);
+
+}  // namespace precis::search

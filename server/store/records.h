@@ -1,0 +1,71 @@
+// What the store keeps, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "search/candidate.h"
+#include "search/job_spec.h"
+#include "search/search_loop.h"
+
+namespace precis::server {
+
+// PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED; PENDING -> CANCELLED. Never backwards
+// (job_state.h has the table).
+enum class JobState { kPending, kRunning, kSucceeded, kFailed, kCancelled };
+
+// What a plan says about a job, kept so that it can be shown without compiling it again.
+struct PlanSummary {
+  std::string fingerprint;
+  std::vector<std::string> cost_names;  // the order of Candidate::costs
+  std::vector<std::string> cost_units;
+  std::vector<std::string> cost_bases;
+  int64_t constrained = 0;
+  double target = 0;
+  double cheapest = 0;
+  double dearest = 0;
+  int64_t total_steps = 0;
+  int64_t total_macs = 0;
+  int64_t parameters = 0;
+};
+
+struct JobRecord {
+  std::string id;           // the {job} of jobs/{job}
+  std::string request_id;   // the client's, unique; "" = none
+  std::string spec;         // serialised precis.v1.JobSpec: bytes the store does not look into
+  std::string spec_digest;  // hex SHA-256 of the spec in canonical form: same request, same digest
+  std::string display_name;
+  PlanSummary plan;
+  JobState state = JobState::kPending;
+  std::string error;  // FAILED: why, for people
+  bool cancel_requested = false;
+  int64_t created_us = 0;  // microseconds since the Unix epoch; 0 = not yet
+  int64_t started_us = 0;
+  int64_t ended_us = 0;
+  search::Progress progress;  // the latest
+  int64_t last_batch = 0;     // number of the last worker batch applied
+  std::optional<search::SearchResult> result;
+  std::string worker_version;  // "LibTorch 1.13.1, CPU, 2 threads"
+};
+
+// One line of a job's history. Numbers are 1, 2, 3, … within the job, no gap, no repeat.
+struct Event {
+  int64_t number = 0;
+  int64_t time_us = 0;
+  enum class Kind { kState, kProgress, kCandidate } kind = Kind::kState;
+  JobState state = JobState::kPending;  // kState
+  std::string message;                  // kState: the error, if any
+  search::Progress progress;            // kProgress
+  int64_t candidate_number = 0;         // kCandidate: read it from the candidates
+};
+
+// What a worker reports in one piece: applied whole, once.
+struct WorkerBatch {
+  int64_t number = 0;  // 1, 2, 3, … ; a number already applied changes nothing
+  std::optional<search::Progress> progress;
+  std::vector<search::Candidate> candidates;  // new, or measured again
+};
+
+}  // namespace precis::server

@@ -1,0 +1,56 @@
+// Assignment: which format every layer uses. SearchSpace: which it may use.
+//
+// Threading: values; concurrent const access is safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "supernet/formats/format.h"
+#include "supernet/graph/model_graph.h"
+
+namespace precis {
+
+struct LayerFormats {
+  Format weight;
+  Format activation;  // of the layer's input
+
+  bool operator==(const LayerFormats&) const = default;
+};
+
+// layers[i] belongs to ModelGraph::Layers()[i].
+struct Assignment {
+  std::vector<LayerFormats> layers;
+
+  bool operator==(const Assignment&) const = default;
+};
+
+// One entry a layer, comma-separated: "int8,int4,e4m3/int8" (weight/activation where they differ).
+// Canonical: equal assignments give equal text.
+std::string AssignmentText(const Assignment& assignment);
+// INVALID_ARGUMENT for an unknown format.
+absl::StatusOr<Assignment> ParseAssignment(std::string_view text);
+
+Assignment UniformAssignment(size_t layer_count, const Format& format);
+
+// One choice the controller makes: the same index for every layer it governs.
+struct Decision {
+  std::string name;                   // the layer's name, or the group's
+  std::vector<size_t> layers;         // indices into Layers(); each layer is in exactly one decision
+  std::vector<LayerFormats> options;  // at least one
+};
+
+struct SearchSpace {
+  std::vector<Decision> decisions;
+  size_t layer_count = 0;
+
+  // Weights and activations tied, one decision a layer, the same formats everywhere.
+  static SearchSpace PerLayer(const std::vector<Layer>& layers, const std::vector<Format>& formats);
+
+  // choices[d] indexes decisions[d].options; sizes and ranges are preconditions (checked).
+  Assignment Apply(const std::vector<int>& choices) const;
+};
+
+}  // namespace precis

@@ -1,0 +1,23 @@
+// What a data set is, without its bytes: enough to build a network and plan a search.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace precis {
+
+struct DatasetInfo {
+  std::string name;         // "fashion_mnist"
+  std::string description;  // one line: content, source, licence
+  int64_t channels = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t classes = 0;
+  int64_t train_images = 0;
+  int64_t test_images = 0;
+  std::string default_path;         // where Debian's package puts it
+  std::vector<std::string> labels;  // class names in order
+};
+
+}  // namespace precis

@@ -1,0 +1,48 @@
+// The networks that Precis knows by name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "supernet/graph/model_graph.h"
+
+namespace precis {
+
+enum class Stem {
+  kAuto,   // kImageNet for inputs of 96 pixels and more, else kSmall
+  kSmall,  // 3×3 stride 1, no pooling; mobilenet_v2 also drops the stride of its second stage (CIFAR
+           // practice)
+  kImageNet,
+};
+
+struct ModelOptions {
+  int64_t channels = 3;  // of the input image
+  int64_t height = 32;
+  int64_t width = 32;
+  int64_t classes = 10;
+  double width_multiplier = 1.0;  // channels of every layer, rounded to a multiple of 8; 0.1…4
+  Stem stem = Stem::kAuto;
+  // resnet18: a 1×1 projection on the first shortcut of stage 1, as the networks of FLIQS have it
+  // (1.8269 GMACs); false leaves it out as torchvision does (1.8141).
+  bool stage1_projection = true;
+};
+
+struct ModelInfo {
+  std::string name;
+  std::string description;  // one line: structure, year, source
+};
+
+// resnet8, resnet20: He et al. 2016, section 4.2 (CIFAR): 3×3 stem of 16 channels, three stages of 16,
+//   32, 64 channels, n = 1 or 3 basic blocks each; shortcuts that change shape are 1×1 projections.
+// resnet18, resnet50: He et al. 2016; resnet50 is v1.5 (the stride sits in the 3×3).
+// mobilenet_v2: Sandler et al. 2018.
+const std::vector<ModelInfo>& Models();
+
+// NOT_FOUND with a did-you-mean for an unknown name; INVALID_ARGUMENT, naming the option, if a value is
+// out of range or the image is too small for the network.
+absl::StatusOr<ModelGraph> BuildModel(std::string_view name, const ModelOptions& options);
+
+}  // namespace precis

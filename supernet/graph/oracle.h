@@ -1,0 +1,73 @@
+// Oracle: THE WAIST. Everything that decides (search/) stands above this header and sees no tensor;
+// everything that computes (supernet/execution) stands below it.
+//
+// An oracle holds one weight-sharing supernet of one ModelGraph, its data and its optimiser, and answers
+// two questions: train one step under this assignment; how good is this assignment?
+//
+// Threading: one oracle, one thread. Calls block; they return when the work is done.
+// Errors: UNAVAILABLE or INTERNAL when the machine fails (out of memory, a failing device), never an
+// exception. A loss that is not finite is no error but an outcome, since it is the sample's fault.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "supernet/graph/assignment.h"
+
+namespace precis {
+
+struct StepOutcome {
+  double loss = 0;      // mean over the batch, before the update; NaN or infinite as computed
+  double accuracy = 0;  // share of the training batch, 0…1
+  bool applied = true;  // false: the loss or a gradient was not finite or the loss exploded, and weights,
+                        // optimiser and statistics are as before the call
+};
+
+struct Quality {
+  double accuracy = 0;  // share, 0…1
+  double loss = 0;      // mean cross-entropy without label smoothing; may be infinite or NaN
+  int64_t images = 0;   // how many it was measured on
+};
+
+enum class Split {
+  kSearch,  // held out of the training images; for rewards and choices
+  kTest,    // touched once, at the end
+};
+
+// A counted evaluation: batch-norm statistics and activation ranges re-estimated for exactly this
+// assignment first, on the same training images every time, so that measuring A, B, A gives A twice.
+struct Evaluation {
+  Quality quality;
+  std::vector<double> activation_max_abs;  // the calibrated input range of every layer
+};
+
+class Oracle {
+ public:
+  virtual ~Oracle() = default;
+
+  // Trains the shared weights for one batch under `assignment` and advances the data and the schedule by
+  // one step whether applied or not.
+  virtual absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) = 0;
+
+  // Quick quality for a reward: the next `images` images of the search split in its shuffled order, with
+  // batch statistics and dynamic ranges. Changes nothing but the position in that order.
+  virtual absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images) = 0;
+
+  // Counted quality on a whole split (see Evaluation). Leaves the weights and the training statistics as
+  // they were. The assignment may use any format, fp32 for a float reference included.
+  virtual absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) = 0;
+
+  // Writes the shared weights, with the batch-norm statistics calibrated for `assignment`, to `path` as
+  // safetensors (temporary file, fsync, rename). Tensors are named NODE.weight, NODE.bias,
+  // NODE.running_mean, NODE.running_var. UNAVAILABLE with the path if it cannot be written.
+  virtual absl::Status SaveWeights(const Assignment& assignment, const std::string& path) = 0;
+
+  // Reads what SaveWeights wrote. DATA_LOSS or INVALID_ARGUMENT, naming the tensor, if it does not fit
+  // this graph; the weights are then unchanged.
+  virtual absl::Status LoadWeights(const std::string& path) = 0;
+};
+
+}  // namespace precis
