@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "supernet/formats/format.h"
 
@@ -23,5 +24,17 @@ void QuantizeSpan(const ElementFormat& element, float scale, const float* in, fl
 // The straight-through gradient: grad_in[i] = grad_out[i] where |in[i]| <= limit, else 0 (also where
 // in[i] is NaN).
 void StraightThroughSpan(float limit, const float* in, const float* grad_out, float* grad_in, size_t count);
+
+// The three functions above as compiled for one instruction set.
+struct KernelSet {
+  const char* name;  // "x86-64", "avx2", "avx512"
+  float (*max_abs)(const float* in, size_t count);
+  void (*quantize)(const ElementFormat& element, float scale, const float* in, float* out, size_t count);
+  void (*straight_through)(float limit, const float* in, const float* grad_out, float* grad_in, size_t count);
+};
+
+// The sets that this machine can run, slowest first; the functions above use the last. For tests and
+// benchmarks, which try each.
+std::span<const KernelSet> SupportedKernelSets();
 
 }  // namespace precis
