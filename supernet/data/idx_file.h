@@ -29,7 +29,11 @@ struct IdxFile {
 // stops one byte past what they announce, so neither a lying header nor a compression bomb takes memory.
 // NOT_FOUND if there is no such file; PERMISSION_DENIED if it cannot be opened; INVALID_ARGUMENT if it is
 // not IDX or larger than the limits; DATA_LOSS if it is truncated, has trailing bytes or does not
-// decompress. Every message names the file and what was expected.
+// decompress. Every message names the file, what was expected and what to do.
 absl::StatusOr<IdxFile> ReadIdxFile(const std::string& path, const IdxLimits& limits = {});
+
+// The dimensions alone: opens the file and reads a few bytes of it. Errors as ReadIdxFile, as far as the
+// header shows them.
+absl::StatusOr<std::vector<int64_t>> ReadIdxDimensions(const std::string& path, const IdxLimits& limits = {});
 
 }  // namespace precis

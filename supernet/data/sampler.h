@@ -22,8 +22,8 @@ struct TrainSearchSplit {
   std::vector<int64_t> search;  // held out of them
 };
 
-// Holds out `search_images` of the training images, the same share of every class (counts differ by at
-// most one), chosen by `seed`. 0 < search_images < labels.size() (checked).
+// Holds out `search_images` of the training images, the same share of every class (to within one image),
+// chosen by `seed`. Both lists ascend. 0 < search_images < labels.size(), labels < classes (checked).
 TrainSearchSplit SplitTrainSearch(std::span<const uint8_t> labels, int classes, int64_t search_images,
                                   uint64_t seed);
 
