@@ -55,18 +55,22 @@ struct CostSpec {
   std::string target;
 };
 
+constexpr double kUnsetBeta = -1;
+
 struct RewardSpec {
   QualitySource quality = QualitySource::kSearchAccuracy;
   RewardShape shape = RewardShape::kAbsolute;
-  // Weight of the cost. Unset (< 0): 1.0 for kTrainLoss, 0.1 for kSearchAccuracy (fliqs.md, section 5).
-  double beta = -1;
-  int64_t probe_images = 128;  // held-out images behind one reward, for kSearchAccuracy
+  // Weight of the cost, >= 0. Unset (kUnsetBeta): 1.0 for kTrainLoss as in FLIQS' open code, 0.1 for
+  // kSearchAccuracy as in TuNAS: each fits the scale of its quality.
+  double beta = kUnsetBeta;
+  int64_t probe_images = 128;  // held-out images behind one reward, for kSearchAccuracy; 1…search_images
 };
 
 struct ControllerSpec {
   double learning_rate = 0.02;      // Adam on the logits, > 0
-  double baseline_momentum = 0.95;  // moving average of the reward, 0…1
-  double warmup_share = 0.25;       // of the search steps: uniform sampling, no learning
+  double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
+  double warmup_share = 0.25;       // of the search steps: uniform sampling, no learning; at least one step
+                                    // must remain
   double entropy_weight = 0.5;      // final weight of the entropy penalty, >= 0
   EntropySchedule entropy_schedule = EntropySchedule::kCosine;
   LogProbReduction log_prob = LogProbReduction::kMean;
@@ -92,8 +96,18 @@ struct JobSpec {
   uint64_t seed = 1;  // of everything; training.seed is derived from it
 };
 
+// How many training steps a job takes, and of which kind: [0, warmup) sampled uniformly, [warmup, search) by
+// the policy, [search, total) frozen. Preconditions: epochs, batch size and shares within their ranges.
+struct Schedule {
+  int64_t warmup_steps = 0;
+  int64_t search_steps = 0;
+  int64_t total_steps = 0;
+};
+Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset);
+
 // Every fault that can be seen in the spec alone, all at once; empty if there is none. Faults that need
-// the network or its costs (a target out of reach) come from CompilePlan.
+// the network or its costs (a target out of reach) come from CompilePlan. Field paths are those of a job
+// file: "training.epochs", "threads".
 Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& datasets);
 
 }  // namespace precis::search

@@ -1,15 +1,24 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
 //   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
-//   freeze   Counted evaluation on the search split of: the policy's most probable configuration within
-//            the target, every reference within the target, the best sampled ones. The best is frozen.
+//            At each eighth of these steps after the warm-up, the most probable configuration within the
+//            target so far is evaluated, so that whoever watches, or cancels, has candidates.
+//   freeze   Counted evaluation on the search split of: the policy's most probable configuration within the
+//            target, every reference within the target, the three best samples within the target. The best is
+//            frozen (by accuracy; ties: the lower loss, then the cheaper).
 //   frozen   [search_steps, total_steps): training goes on under the frozen configuration alone.
-//   finish   Every candidate is evaluated again under the final weights; the best within the target on
-//            the search split (ties: the cheaper) is final. Then, once: float, references and final on the
-//            test split. Weights are saved, calibrated for the final configuration.
+//   finish   Every candidate is evaluated again under the final weights, and so are the references beyond
+//            the target and samples spread over the range of costs; the best within the target on the
+//            search split (ties as above) is final. Then, once: float, references and final on the test
+//            split. Weights are saved, calibrated for the final configuration.
+//
+// Candidates are at most: the references, the most probable configuration, finish.sampled_candidates
+// samples (a third of them at most from the evaluations during the search). Which samples are good is
+// estimated from all of them together (search/sample_log.h).
 //
 // A step whose loss is not finite or explodes changes nothing (Oracle's contract), teaches the policy
-// nothing but that the sample was bad (its reward is the worst seen so far), and is counted.
+// nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a sample
+// whose probe is not finite.
 //
 // Determinism: the same plan on an oracle with the same answers gives the same calls, bit for bit.
 // Threading: Run blocks; one thread.
@@ -22,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "search/candidate.h"
+#include "search/controller/controller.h"
 #include "search/plan.h"
 #include "supernet/graph/oracle.h"
 
@@ -36,14 +46,15 @@ struct Progress {
   int64_t total_steps = 0;
   // Share of the whole job done, evaluations included, 0…1, never falling.
   double fraction = 0;
-  // Moving averages over recent steps (about 50), 0 before the first.
+  // Moving averages over recent steps (about 50), 0 before the first; reward and cost over the search steps
+  // alone, loss and accuracy over applied steps.
   double loss = 0;
   double train_accuracy = 0;
   double reward = 0;
   double cost = 0;          // of sampled configurations, constrained metric
   double mean_entropy = 0;  // of the policy, nats
   double mean_max_probability = 0;
-  int64_t rejected_steps = 0;    // not applied, since the start
+  int64_t rejected_steps = 0;    // not applied, or with a probe that is not finite, since the start
   double images_per_second = 0;  // filled in by the sink's owner, who has a clock
 };
 
@@ -69,5 +80,9 @@ struct SearchResult {
 // weights_path: where the final weights go. Returns the oracle's or the sink's error, if any.
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,
                                        const std::string& weights_path);
+
+// Likewise with another controller than REINFORCE, fresh, for the plan's decisions in their order.
+absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, Controller& controller,
+                                       SearchSink& sink, const std::string& weights_path);
 
 }  // namespace precis::search

@@ -27,6 +27,9 @@ class CostModel {
 // Sum over layers. Precondition (checked): one entry a layer.
 double TotalCost(const CostModel& model, const Assignment& assignment);
 
+// Of one option of one decision: the sum over the layers it governs.
+double OptionCost(const CostModel& model, const Decision& decision, size_t option);
+
 // "bops":       Σ MACs · weight bits · activation bits over every conv and linear layer, stem and
 //               classifier included, for one image. Bits are storage bits of the element.
 // "model_size": Σ weights · weight bits + output channels · scale bits: bits of the weights as stored.
@@ -36,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view 
                                                                const std::vector<Layer>& layers);
 const std::vector<std::string>& CostModelNames();
 
-// Cheapest and dearest total over a search space.
+// Cheapest and dearest total over a search space: TotalCost of the two assignments, to the last bit.
 struct CostRange {
   double min = 0;
   double max = 0;

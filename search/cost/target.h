@@ -2,7 +2,8 @@
 //
 //   target   = factor "x" format | amount [unit]        "1.1x int4", "0.21 GBOPs", "40 KiB", "153000000"
 //   unit     = for bops: BOPs, kBOPs, MBOPs, GBOPs, TBOPs; for model_size: bits, B, kB, MB, KiB, MiB
-// Units ignore case except B / b; an amount without unit is in the metric's own (operations, bits).
+// Units ignore case, but B (bytes) must be upper case; an amount without unit is in the metric's own
+// (operations, bits).
 #pragma once
 
 #include <optional>

@@ -1,0 +1,101 @@
+// Bit operations and model size.
+#include "search/cost/cost_model.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "supernet/formats/check.h"
+#include "supernet/formats/did_you_mean.h"
+
+namespace precis::search {
+namespace {
+
+class BitOperations final : public CostModel {
+ public:
+  explicit BitOperations(std::vector<Layer> layers) : layers_(std::move(layers)) {}
+
+  std::string name() const override { return "bops"; }
+  std::string unit() const override { return "BOPs"; }
+  std::string basis() const override {
+    return "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
+           "linear layer, stem and classifier included; batch norm, activations, pooling and additions are "
+           "not counted";
+  }
+  double LayerCost(size_t layer, const LayerFormats& formats) const override {
+    PRECIS_CHECK(layer < layers_.size());
+    return static_cast<double>(layers_[layer].macs) * formats.weight.element.bits *
+           formats.activation.element.bits;
+  }
+
+ private:
+  const std::vector<Layer> layers_;
+};
+
+class ModelSize final : public CostModel {
+ public:
+  explicit ModelSize(std::vector<Layer> layers) : layers_(std::move(layers)) {}
+
+  std::string name() const override { return "model_size"; }
+  std::string unit() const override { return "bits"; }
+  std::string basis() const override {
+    return "bits of the weights of every conv and linear layer as stored, with one scale an output channel "
+           "where the format has scales; biases and batch-norm parameters are not counted";
+  }
+  double LayerCost(size_t layer, const LayerFormats& formats) const override {
+    PRECIS_CHECK(layer < layers_.size());
+    const Layer& l = layers_[layer];
+    return static_cast<double>(l.weights) * formats.weight.element.bits +
+           static_cast<double>(l.output_channels) * ScaleBits(formats.weight);
+  }
+
+ private:
+  const std::vector<Layer> layers_;
+};
+
+}  // namespace
+
+double TotalCost(const CostModel& model, const Assignment& assignment) {
+  double total = 0;
+  for (size_t i = 0; i < assignment.layers.size(); ++i) total += model.LayerCost(i, assignment.layers[i]);
+  return total;
+}
+
+double OptionCost(const CostModel& model, const Decision& decision, size_t option) {
+  PRECIS_CHECK(option < decision.options.size());
+  double cost = 0;
+  for (size_t layer : decision.layers) cost += model.LayerCost(layer, decision.options[option]);
+  return cost;
+}
+
+const std::vector<std::string>& CostModelNames() {
+  static const auto& names = *new std::vector<std::string>{"bops", "model_size"};
+  return names;
+}
+
+absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
+                                                               const std::vector<Layer>& layers) {
+  if (name == "bops") return std::make_shared<BitOperations>(layers);
+  if (name == "model_size") return std::make_shared<ModelSize>(layers);
+  return absl::NotFoundError(absl::StrCat("there is no cost metric \"", std::string(name), "\": give one of ",
+                                          absl::StrJoin(CostModelNames(), ", "), ".",
+                                          DidYouMean(name, CostModelNames())));
+}
+
+CostRange ReachableCost(const CostModel& model, const SearchSpace& space) {
+  std::vector<int> cheapest, dearest;
+  for (const Decision& decision : space.decisions) {
+    size_t low = 0, high = 0;
+    for (size_t i = 1; i < decision.options.size(); ++i) {
+      const double cost = OptionCost(model, decision, i);
+      if (cost < OptionCost(model, decision, low)) low = i;
+      if (cost > OptionCost(model, decision, high)) high = i;
+    }
+    cheapest.push_back(static_cast<int>(low));
+    dearest.push_back(static_cast<int>(high));
+  }
+  return {TotalCost(model, space.Apply(cheapest)), TotalCost(model, space.Apply(dearest))};
+}
+
+}  // namespace precis::search

@@ -1,0 +1,95 @@
+// Plan => text => SHA-256.
+#include "search/fingerprint.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "search/range_check.h"
+#include "supernet/formats/check.h"
+#include "supernet/formats/format.h"
+
+namespace precis::search {
+namespace {
+
+class Text {
+ public:
+  void Line(const std::string& name, const std::string& value) {
+    absl::StrAppend(&text_, name, " ", value, "\n");
+  }
+  void Real(const std::string& name, double value) { Line(name, NumberText(value)); }
+  void Whole(const std::string& name, int64_t value) { Line(name, absl::StrCat(value)); }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::string OptionText(const LayerFormats& formats) {
+  return absl::StrCat(FormatName(formats.weight), "/", FormatName(formats.activation));
+}
+
+}  // namespace
+
+std::string CanonicalText(const Plan& plan) {
+  const JobSpec& spec = plan.spec;
+  Text text;
+  text.Line("precis-plan", "1");
+  text.Line("dataset", plan.dataset.name);
+  for (int64_t size : {plan.dataset.channels, plan.dataset.height, plan.dataset.width, plan.dataset.classes,
+                       plan.dataset.train_images, plan.dataset.test_images}) {
+    text.Whole("dataset.size", size);
+  }
+  text.Whole("search_images", spec.data.search_images);
+  text.Line("graph", absl::CHexEscape(plan.graph.CanonicalText()));
+  for (const Decision& decision : plan.space.decisions) {
+    std::string line = decision.name;
+    for (size_t layer : decision.layers) absl::StrAppend(&line, " ", layer);
+    for (const LayerFormats& option : decision.options) absl::StrAppend(&line, " ", OptionText(option));
+    text.Line("decision", line);
+  }
+  for (const Reference& reference : plan.references) {
+    text.Line("reference", absl::StrCat(reference.name, ": ", AssignmentText(reference.assignment)));
+  }
+  text.Line("metric", plan.costs[plan.constrained]->name());
+  text.Real("target", plan.target);
+  text.Whole("warmup_steps", plan.warmup_steps);
+  text.Whole("search_steps", plan.search_steps);
+  text.Whole("total_steps", plan.total_steps);
+  text.Whole("reward.quality", static_cast<int>(spec.reward.quality));
+  text.Whole("reward.shape", static_cast<int>(spec.reward.shape));
+  text.Real("reward.beta", spec.reward.beta);
+  text.Whole("reward.probe_images", spec.reward.probe_images);
+  text.Real("controller.learning_rate", spec.controller.learning_rate);
+  text.Real("controller.baseline_momentum", spec.controller.baseline_momentum);
+  text.Real("controller.entropy_weight", spec.controller.entropy_weight);
+  text.Whole("controller.entropy_schedule", static_cast<int>(spec.controller.entropy_schedule));
+  text.Whole("controller.log_prob", static_cast<int>(spec.controller.log_prob));
+  text.Whole("training.batch_size", spec.training.batch_size);
+  text.Real("training.learning_rate", spec.training.learning_rate);
+  text.Real("training.warmup_share", spec.training.warmup_share);
+  text.Real("training.momentum", spec.training.momentum);
+  text.Whole("training.nesterov", spec.training.nesterov ? 1 : 0);
+  text.Real("training.weight_decay", spec.training.weight_decay);
+  text.Real("training.label_smoothing", spec.training.label_smoothing);
+  text.Real("training.explosion_factor", spec.training.explosion_factor);
+  text.Real("training.gradient_clip_norm", spec.training.gradient_clip_norm);
+  text.Whole("training.recalibration_images", spec.training.recalibration_images);
+  text.Whole("training.evaluation_batch_size", spec.training.evaluation_batch_size);
+  text.Whole("device", static_cast<int>(spec.training.device));
+  text.Whole("threads", spec.training.threads);
+  text.Whole("sampled_candidates", spec.finish.sampled_candidates);
+  text.Line("seed", absl::StrCat(spec.seed));
+  return text.Take();
+}
+
+std::string Sha256Hex(const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  PRECIS_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  return absl::BytesToHexString(std::string(reinterpret_cast<const char*>(digest.data()), size));
+}
+
+}  // namespace precis::search

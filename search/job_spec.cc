@@ -1,0 +1,245 @@
+// What can be wrong with a job before its network is built.
+#include "search/job_spec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "search/cost/cost_model.h"
+#include "search/cost/target.h"
+#include "search/range_check.h"
+#include "supernet/formats/did_you_mean.h"
+#include "supernet/formats/format.h"
+
+namespace precis::search {
+namespace {
+
+constexpr int64_t kMostNameCharacters = 100;
+constexpr int64_t kMostPathBytes = 4096;
+constexpr int64_t kMostThreads = 1024;
+
+bool HasControlCharacter(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
+int64_t CharactersOfUtf8(std::string_view text) {
+  int64_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return count;
+}
+
+// A name out of a list, or a violation that lists them.
+void CheckName(const std::string& field, const std::string& name, const std::string& what,
+               const std::vector<std::string>& known, Violations& violations) {
+  for (const std::string& each : known) {
+    if (each == name) return;
+  }
+  const std::string choices = absl::StrJoin(known, ", ");
+  if (name.empty()) {
+    violations.push_back({field, absl::StrCat("a ", what, " is required: give one of ", choices, ".")});
+  } else {
+    violations.push_back({field, absl::StrCat("there is no ", what, " \"", name, "\": give one of ", choices,
+                                              ".", DidYouMean(name, known))});
+  }
+}
+
+void CheckTexts(const JobSpec& spec, Violations& violations) {
+  const int64_t characters = CharactersOfUtf8(spec.display_name);
+  if (characters > kMostNameCharacters) {
+    violations.push_back({"display_name", absl::StrCat("has ", characters, " characters: at most ",
+                                                       kMostNameCharacters, " are allowed. Shorten it.")});
+  }
+  if (HasControlCharacter(spec.display_name)) {
+    violations.push_back(
+        {"display_name", "has a control character (a line break or tab, for instance): take it out."});
+  }
+  if (HasControlCharacter(spec.data.path) || static_cast<int64_t>(spec.data.path.size()) > kMostPathBytes) {
+    violations.push_back({"data.path", absl::StrCat("is no path: at most ", kMostPathBytes,
+                                                    " bytes without control characters are allowed. Give a "
+                                                    "folder, or leave it empty for the default one.")});
+  }
+}
+
+void CheckSpace(const SpaceSpec& space, Violations& violations) {
+  if (space.formats.empty()) {
+    violations.push_back(
+        {"space.formats",
+         "is empty: list at least one format, such as [int4, int8]. \"precis formats\" shows "
+         "all of them."});
+  }
+  std::vector<Format> seen;
+  std::vector<size_t> seen_at;
+  for (size_t i = 0; i < space.formats.size(); ++i) {
+    const std::string field = absl::StrCat("space.formats[", i, "]");
+    const absl::StatusOr<Format> format = ParseFormat(space.formats[i]);
+    if (!format.ok()) {
+      violations.push_back({field, std::string(format.status().message())});
+      continue;
+    }
+    size_t earlier = 0;
+    while (earlier < seen.size() && seen[earlier] != *format) ++earlier;
+    if (earlier < seen.size()) {
+      const std::string& first = space.formats[seen_at[earlier]];
+      violations.push_back(
+          {field, absl::StrCat("\"", space.formats[i], "\" is already in the list",
+                               first == space.formats[i]
+                                   ? ""
+                                   : absl::StrCat(" as \"", first, "\", another name of the same format"),
+                               " (space.formats[", seen_at[earlier], "]): take one of them out.")});
+      continue;
+    }
+    seen.push_back(*format);
+    seen_at.push_back(i);
+  }
+}
+
+void CheckCost(const CostSpec& cost, Violations& violations) {
+  const size_t before = violations.size();
+  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
+  if (violations.size() == before) {
+    const absl::StatusOr<Target> target = ParseTarget(cost.target, cost.metric);
+    if (!target.ok()) violations.push_back({"cost.target", std::string(target.status().message())});
+    return;
+  }
+  // Whose unit it should be is not known, so only what suits no metric at all is a fault.
+  absl::Status fault;
+  for (const std::string& metric : CostModelNames()) {
+    fault = ParseTarget(cost.target, metric).status();
+    if (fault.ok()) return;
+  }
+  violations.push_back({"cost.target", std::string(fault.message())});
+}
+
+void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {
+  const TrainingOptions& t = spec.training;
+  const std::string images = absl::StrCat("the data set's training images less data.search_images");
+  check.Real("training.epochs", spec.epochs, {.above = 0, .most = 10000}, "The default is 4.");
+  check.Whole("training.batch_size", t.batch_size, 2, std::min<int64_t>(training_images, 65536),
+              training_images < 65536 ? images : "", "The default is 128.");
+  check.Real("training.learning_rate", t.learning_rate, {.above = 0, .most = 100}, "The default is 0.1.");
+  check.Real("training.warmup_share", t.warmup_share, {.least = 0, .below = 1}, "The default is 0.05.");
+  check.Real("training.momentum", t.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
+  if (t.nesterov && t.momentum == 0) {
+    violations.push_back(
+        {"training.nesterov",
+         "true needs a training.momentum above 0, which is 0: raise it (the default is 0.9), or "
+         "set nesterov to false."});
+  }
+  check.Real("training.weight_decay", t.weight_decay, {.least = 0, .most = 1}, "The default is 0.0005.");
+  check.Real("training.label_smoothing", t.label_smoothing, {.least = 0, .below = 1}, "The default is 0.");
+  check.Real(
+      "training.explosion_factor", t.explosion_factor, {.above = 1, .most = 1e6},
+      "Untrained weights have a loss of about 1 time ln(classes), so less would refuse every step; the "
+      "default is 4.");
+  check.Real("training.gradient_clip_norm", t.gradient_clip_norm, {.least = 0, .most = 1e6},
+             "0 turns it off; the default is 5.");
+  check.Whole("training.recalibration_images", t.recalibration_images, 2, training_images, images,
+              "The default is 2048.");
+  check.Whole("training.evaluation_batch_size", t.evaluation_batch_size, 1, 65536, "", "The default is 256.");
+  check.Whole("threads", t.threads, 0, kMostThreads, "", "0 means all cores.");
+}
+
+void CheckController(const ControllerSpec& controller, RangeCheck& check) {
+  const ControllerSpec defaults;
+  const auto fallback = [](double value) { return absl::StrCat("The default is ", value, "."); };
+  check.Real("controller.learning_rate", controller.learning_rate, {.above = 0, .most = 10},
+             fallback(defaults.learning_rate));
+  check.Real("controller.baseline_momentum", controller.baseline_momentum, {.least = 0, .below = 1},
+             fallback(defaults.baseline_momentum));
+  check.Real("controller.warmup_share", controller.warmup_share, {.least = 0, .below = 1},
+             fallback(defaults.warmup_share));
+  check.Real("controller.entropy_weight", controller.entropy_weight, {.least = 0, .most = 1000},
+             fallback(defaults.entropy_weight));
+}
+
+void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& violations) {
+  const Schedule schedule = ScheduleOf(spec, dataset);
+  const int64_t images = dataset.train_images - spec.data.search_images;
+  if (schedule.total_steps < 1) {
+    violations.push_back(
+        {"training.epochs",
+         absl::StrCat(spec.epochs, " gives no training step: with ", images,
+                      " training images and batches of ", spec.training.batch_size, ", one step is ",
+                      static_cast<double>(spec.training.batch_size) / static_cast<double>(images),
+                      " epochs. Raise epochs.")});
+  } else if (schedule.search_steps - schedule.warmup_steps < 1) {
+    violations.push_back(
+        {"controller.warmup_share",
+         absl::StrCat(spec.controller.warmup_share, " leaves no step for the policy to learn: of ",
+                      schedule.total_steps, " steps finish.frozen_share = ", spec.finish.frozen_share,
+                      " takes ", schedule.total_steps - schedule.search_steps, " and the warm-up ",
+                      schedule.warmup_steps, ". Raise training.epochs, or lower one of the two shares.")});
+  }
+}
+
+}  // namespace
+
+Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
+  const double images = static_cast<double>(dataset.train_images - spec.data.search_images);
+  Schedule schedule;
+  schedule.total_steps = std::llround(spec.epochs * images / static_cast<double>(spec.training.batch_size));
+  schedule.search_steps = schedule.total_steps -
+                          std::llround(spec.finish.frozen_share * static_cast<double>(schedule.total_steps));
+  schedule.warmup_steps =
+      std::llround(spec.controller.warmup_share * static_cast<double>(schedule.search_steps));
+  return schedule;
+}
+
+Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
+  Violations violations;
+  RangeCheck check(violations);
+  CheckTexts(spec, violations);
+
+  std::vector<std::string> models;
+  for (const ModelInfo& model : Models()) models.push_back(model.name);
+  CheckName("model.name", spec.model.name, "model", models, violations);
+  check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
+             "The default is 1.");
+
+  const DatasetInfo* dataset = nullptr;
+  std::vector<std::string> dataset_names;
+  for (const DatasetInfo& each : datasets) {
+    dataset_names.push_back(each.name);
+    if (each.name == spec.data.name) dataset = &each;
+  }
+  CheckName("data.name", spec.data.name, "data set", dataset_names, violations);
+
+  // Without the data set its sizes bound nothing.
+  const int64_t all_images = dataset != nullptr ? dataset->train_images : kUnbounded;
+  const bool search_images_ok = check.Whole(
+      "data.search_images", spec.data.search_images, 1, dataset != nullptr ? all_images / 2 : kUnbounded,
+      dataset != nullptr ? absl::StrCat("half of the ", all_images, " training images of ", dataset->name)
+                         : "",
+      "The default is 6000.");
+  const int64_t training_images =
+      dataset != nullptr && search_images_ok ? all_images - spec.data.search_images : all_images;
+
+  CheckSpace(spec.space, violations);
+  CheckCost(spec.cost, violations);
+  if (spec.reward.beta != kUnsetBeta) {
+    check.Real("reward.beta", spec.reward.beta, {.least = 0, .most = 1000},
+               "The default is 0.1 for search_accuracy, 1 for train_loss.");
+  }
+  check.Whole("reward.probe_images", spec.reward.probe_images, 1,
+              search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
+              "The default is 128.");
+  CheckController(spec.controller, check);
+  check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
+             "The default is 0.25.");
+  check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
+
+  const size_t before_schedule = violations.size();
+  CheckTraining(spec, training_images, check, violations);
+  if (dataset != nullptr && before_schedule == violations.size() && !check.failed()) {
+    CheckSchedule(spec, *dataset, violations);
+  }
+  return violations;
+}
+
+}  // namespace precis::search

@@ -1,0 +1,85 @@
+// Asks, counts and tells.
+#include "search/oracle_session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "supernet/formats/check.h"
+#include "supernet/formats/format.h"
+
+namespace precis::search {
+namespace {
+
+constexpr double kBadSample = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
+  absl::StatusOr<StepOutcome> outcome = oracle_.TrainStep(assignment);
+  if (!outcome.ok()) return outcome;
+  outcome->applied = outcome->applied && std::isfinite(outcome->loss);
+  if (outcome->applied) {
+    meter.AddLoss(outcome->loss, outcome->accuracy);
+  } else {
+    ++meter.progress.rejected_steps;
+  }
+  ++meter.progress.step;
+  meter.Done(meter.step_images());
+  return outcome;
+}
+
+absl::StatusOr<double> OracleSession::MeasureQuality(const Assignment& assignment,
+                                                     const StepOutcome& outcome) {
+  if (!outcome.applied) return kBadSample;
+  if (plan_.spec.reward.quality == QualitySource::kTrainLoss) {
+    return -std::min(outcome.loss, 2 * std::log(static_cast<double>(plan_.dataset.classes)));
+  }
+  const absl::StatusOr<Quality> probe = oracle_.Probe(assignment, plan_.spec.reward.probe_images);
+  if (!probe.ok()) return probe.status();
+  meter.Done(meter.probe_images());
+  if (std::isfinite(probe->accuracy) && std::isfinite(probe->loss)) return probe->accuracy;
+  ++meter.progress.rejected_steps;
+  return kBadSample;
+}
+
+absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment, Split split) {
+  absl::StatusOr<Evaluation> evaluation = oracle_.Evaluate(assignment, split);
+  if (evaluation.ok()) meter.Done(meter.evaluation_images(split == Split::kTest));
+  return evaluation;
+}
+
+absl::Status OracleSession::EvaluateCandidate(size_t index, Split split) {
+  absl::StatusOr<Evaluation> evaluation = Evaluate(book[index].assignment, split);
+  if (!evaluation.ok()) return evaluation.status();
+  PRECIS_CHECK(evaluation->activation_max_abs.size() == plan_.layers.size());
+  Candidate& candidate = book[index];
+  if (split == Split::kTest) {
+    candidate.test = evaluation->quality;
+  } else {
+    candidate.search = evaluation->quality;
+    candidate.step = meter.progress.step;
+    candidate.activation_max_abs = std::move(evaluation->activation_max_abs);
+  }
+  if (absl::Status status = sink_.OnCandidate(candidate); !status.ok()) return status;
+  return Report();
+}
+
+absl::Status OracleSession::EvaluateStale(const std::vector<size_t>& indices) {
+  for (size_t index : indices) {
+    if (IsFresh(index)) continue;
+    if (absl::Status status = EvaluateCandidate(index, Split::kSearch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Quality> OracleSession::EvaluateFloat(Split split) {
+  static const Format fp32 = *ParseFormat("fp32");
+  const absl::StatusOr<Evaluation> evaluation = Evaluate(UniformAssignment(plan_.layers.size(), fp32), split);
+  if (!evaluation.ok()) return evaluation.status();
+  if (absl::Status status = Report(); !status.ok()) return status;
+  return evaluation->quality;
+}
+
+}  // namespace precis::search

@@ -1,0 +1,59 @@
+// OracleSession: everything a search asks of its oracle, counted by the meter and told to the sink.
+//
+// Errors: the oracle's and the sink's, as they are. Threading: not thread-safe; the search loop owns it.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "search/candidate_book.h"
+#include "search/plan.h"
+#include "search/progress_meter.h"
+#include "search/search_loop.h"
+#include "supernet/graph/oracle.h"
+
+namespace precis::search {
+
+class OracleSession {
+ public:
+  // All must outlive the session.
+  OracleSession(const Plan& plan, Oracle& oracle, SearchSink& sink)
+      : book(plan), meter(plan), plan_(plan), oracle_(oracle), sink_(sink) {}
+
+  // One training step. `applied` is false also where the loss is not finite in spite of the oracle's word.
+  absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
+
+  // Quality of what was just trained, as the plan's QualitySource says; NaN for a bad sample: the step was
+  // not applied, or the probe is not finite (counted as rejected, too). A training loss counts as at most
+  // 2·ln(classes), twice that of guessing: beyond it a sample is simply bad, and one outlier must not drag
+  // the reward's baseline away.
+  absl::StatusOr<double> MeasureQuality(const Assignment& assignment, const StepOutcome& outcome);
+
+  // Counted evaluation of a candidate of the book; the sink gets the candidate, then progress.
+  absl::Status EvaluateCandidate(size_t index, Split split);
+  // All of `indices`, in their order, but those measured under the weights as they are.
+  absl::Status EvaluateStale(const std::vector<size_t>& indices);
+
+  // Of fp32 everywhere, which is no candidate; the sink gets progress only.
+  absl::StatusOr<Quality> EvaluateFloat(Split split);
+
+  absl::Status Report() { return sink_.OnProgress(meter.progress); }
+
+  // Whether a candidate's search quality was measured under the weights as they are.
+  bool IsFresh(size_t index) const {
+    return book[index].search.images > 0 && book[index].step == meter.progress.step;
+  }
+
+  CandidateBook book;
+  ProgressMeter meter;
+
+ private:
+  absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split);
+
+  const Plan& plan_;
+  Oracle& oracle_;
+  SearchSink& sink_;
+};
+
+}  // namespace precis::search

@@ -1,0 +1,197 @@
+// Works a job out: network, space, costs, target, references, steps, fingerprint.
+#include "search/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "search/cost/target.h"
+#include "search/fingerprint.h"
+#include "search/range_check.h"
+#include "search/reward.h"
+#include "supernet/formats/check.h"
+#include "supernet/formats/format.h"
+#include "supernet/graph/model_zoo.h"
+
+namespace precis::search {
+namespace {
+
+// A distinct stream for the weights and the data order, so that it shares nothing with the controller's.
+// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+uint64_t Mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+bool Concerns(const Violations& violations, const std::string& prefix) {
+  return std::any_of(violations.begin(), violations.end(),
+                     [&](const Violation& v) { return absl::StartsWith(v.field, prefix); });
+}
+
+std::vector<Format> AllowedFormats(const SpaceSpec& space) {
+  std::vector<Format> formats;
+  for (const std::string& name : space.formats) formats.push_back(*ParseFormat(name));
+  return formats;
+}
+
+// As CostText, but never below `value` when read back, so that it can be offered as a target.
+std::string CostTextAtLeast(const std::string& metric, double value) {
+  double shown = value;
+  for (int i = 0; i < 100; ++i) {
+    const std::string text = CostText(metric, shown);
+    const absl::StatusOr<Target> parsed = ParseTarget(text, metric);
+    if (parsed.ok() && parsed->amount >= value) return text;
+    shown += value * 1e-4;
+  }
+  return NumberText(value);
+}
+
+// Likewise a multiple of `unit`: four digits after the point, rounded up.
+std::string MultipleAtLeast(double value, double unit) {
+  double multiple = std::ceil(value / unit * 1e4) / 1e4;
+  while (multiple * unit < value) multiple += 1e-4;
+  return absl::StrCat(multiple);
+}
+
+std::string SpaceText(const std::vector<Format>& formats) {
+  std::vector<std::string> names;
+  for (const Format& format : formats) names.push_back(FormatName(format));
+  return absl::StrCat("{", absl::StrJoin(names, ", "), "}");
+}
+
+std::string UniformName(const Plan& plan, const std::vector<Format>& formats, double cost) {
+  for (const Format& format : formats) {
+    if (TotalCost(*plan.costs[plan.constrained], UniformAssignment(plan.layers.size(), format)) == cost) {
+      return absl::StrCat("all ", FormatName(format));
+    }
+  }
+  return "a mixture";
+}
+
+Violation OutOfReach(const Plan& plan, const std::vector<Format>& formats, const Target& target) {
+  const CostModel& model = *plan.costs[plan.constrained];
+  const std::string metric = model.name();
+  const Format unit_format = target.relative_to.value_or(*ParseFormat("int4"));
+  const double unit = TotalCost(model, UniformAssignment(plan.layers.size(), unit_format));
+  const std::string times = absl::StrCat("x ", FormatName(unit_format));
+  const auto end = [&](double cost) {
+    return absl::StrCat(CostText(metric, cost), " (", UniformName(plan, formats, cost), "; ",
+                        absl::StrCat(cost / unit), times, ")");
+  };
+  const std::string asked = target.relative_to.has_value() ? absl::StrCat("\"", plan.spec.cost.target, "\", ",
+                                                                          CostText(metric, plan.target), ",")
+                                                           : absl::StrCat("\"", plan.spec.cost.target, "\"");
+  return {"cost.target",
+          absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
+                       ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
+                       CostTextAtLeast(metric, plan.cheapest), " or \"", MultipleAtLeast(plan.cheapest, unit),
+                       times, "\", or allow a narrower format.")};
+}
+
+// Appends unless the same assignment is there already.
+void AddReference(std::vector<Reference>& references, std::string name, Assignment assignment) {
+  for (const Reference& each : references) {
+    if (each.assignment == assignment) return;
+  }
+  references.push_back({std::move(name), std::move(assignment)});
+}
+
+std::vector<Reference> References(size_t layers, const std::vector<Format>& formats) {
+  std::vector<Reference> references;
+  for (const Format& format : formats) {
+    AddReference(references, absl::StrCat("uniform ", FormatName(format)), UniformAssignment(layers, format));
+  }
+  const auto bits = [](const Format& format) { return format.element.bits; };
+  int end_bits = 0;
+  for (const Format& format : formats) {
+    if (bits(format) == 8) end_bits = 8;
+    if (end_bits != 8) end_bits = std::max(end_bits, bits(format));
+  }
+  for (const Format& ends : formats) {
+    if (bits(ends) != end_bits) continue;
+    for (const Format& rest : formats) {
+      if (bits(rest) >= end_bits) continue;
+      Assignment assignment = UniformAssignment(layers, rest);
+      assignment.layers.front() = assignment.layers.back() = {ends, ends};
+      AddReference(references, absl::StrCat("ends ", FormatName(ends), ", rest ", FormatName(rest)),
+                   std::move(assignment));
+    }
+  }
+  return references;
+}
+
+ModelOptions OptionsOf(const ModelSpec& spec, const DatasetInfo& dataset) {
+  ModelOptions options;
+  options.channels = dataset.channels;
+  options.height = dataset.height;
+  options.width = dataset.width;
+  options.classes = dataset.classes;
+  options.width_multiplier = spec.width_multiplier;
+  options.stem = spec.stem;
+  options.stage1_projection = spec.stage1_projection;
+  return options;
+}
+
+}  // namespace
+
+CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
+  CompiledPlan compiled;
+  Violations& violations = compiled.violations;
+  violations = Validate(spec, datasets);
+  // Faults elsewhere do not hide one of the network or the target: the author learns of all at once.
+  for (const char* needed : {"model.", "data.name", "space.", "cost."}) {
+    if (Concerns(violations, needed)) return compiled;
+  }
+
+  const DatasetInfo& dataset = *std::find_if(datasets.begin(), datasets.end(),
+                                             [&](const DatasetInfo& d) { return d.name == spec.data.name; });
+  absl::StatusOr<ModelGraph> graph = BuildModel(spec.model.name, OptionsOf(spec.model, dataset));
+  if (!graph.ok()) {
+    violations.push_back({"model", std::string(graph.status().message())});
+    return compiled;
+  }
+
+  const std::vector<Format> formats = AllowedFormats(spec.space);
+  auto plan = std::make_shared<Plan>(Plan{.spec = spec,
+                                          .dataset = dataset,
+                                          .graph = *graph,
+                                          .layers = graph->Layers(),
+                                          .space = {},
+                                          .costs = {},
+                                          .references = {},
+                                          .fingerprint = ""});
+  PRECIS_CHECK(!plan->layers.empty());
+  plan->space = SearchSpace::PerLayer(plan->layers, formats);
+  for (const std::string& name : CostModelNames()) {
+    if (name == spec.cost.metric) plan->constrained = plan->costs.size();
+    plan->costs.push_back(*MakeCostModel(name, plan->layers));
+  }
+  const CostModel& model = *plan->costs[plan->constrained];
+  const Target target = *ParseTarget(spec.cost.target, spec.cost.metric);
+  plan->target = ResolveTarget(target, model, plan->layers.size());
+  const CostRange range = ReachableCost(model, plan->space);
+  plan->cheapest = range.min;
+  plan->dearest = range.max;
+  if (plan->target < plan->cheapest) violations.push_back(OutOfReach(*plan, formats, target));
+  if (!violations.empty()) return compiled;
+
+  const Schedule schedule = ScheduleOf(spec, dataset);
+  plan->warmup_steps = schedule.warmup_steps;
+  plan->search_steps = schedule.search_steps;
+  plan->total_steps = schedule.total_steps;
+  plan->spec.training.steps = schedule.total_steps;
+  plan->spec.training.seed = Mix(spec.seed);
+  plan->spec.reward.beta = RewardBeta(spec.reward);
+  plan->references = References(plan->layers.size(), formats);
+  plan->fingerprint = Sha256Hex(CanonicalText(*plan));
+  compiled.plan = std::move(plan);
+  return compiled;
+}
+
+}  // namespace precis::search

@@ -1,0 +1,293 @@
+// The search from the first step to the last.
+#include "search/search_loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "search/controller/reinforce.h"
+#include "search/final_choice.h"
+#include "search/oracle_session.h"
+#include "search/reward.h"
+#include "search/sample_choice.h"
+#include "search/sample_log.h"
+
+namespace precis::search {
+namespace {
+
+constexpr int64_t kProvisionalIntervals = 8;
+constexpr size_t kFreezeSamples = 3;
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<int> OptionCounts(const SearchSpace& space) {
+  std::vector<int> counts;
+  for (const Decision& decision : space.decisions)
+    counts.push_back(static_cast<int>(decision.options.size()));
+  return counts;
+}
+
+class SearchRun {
+ public:
+  SearchRun(const Plan& plan, Oracle& oracle, Controller& controller, SearchSink& sink)
+      : plan_(plan),
+        oracle_(oracle),
+        controller_(controller),
+        session_(plan, oracle, sink),
+        samples_(OptionCounts(plan.space), plan.search_steps),
+        progress_(session_.meter.progress) {}
+
+  absl::Status Search();
+  absl::Status Freeze();
+  absl::Status TrainFrozen();
+  absl::Status Finish(const std::string& weights_path);
+  const SearchResult& result() const { return result_; }
+
+ private:
+  const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
+  void Learn(const Choices& choices, double cost, double quality);
+  absl::Status EvaluateProvisionally();
+  std::vector<size_t> EnterReferences(bool all);
+  std::vector<PricedSample> Priced() const;
+  size_t EnterSample(size_t index);
+  size_t EnterMostProbable();
+  double AheadOfSearch(int64_t step) const;
+  double AheadOfFrozen() const;
+
+  const Plan& plan_;
+  Oracle& oracle_;
+  Controller& controller_;
+  OracleSession session_;
+  SampleLog samples_;
+  Progress& progress_;
+  std::vector<SampleEstimate> estimates_;  // from the freeze on
+  size_t slots_ = 0;                       // sampled candidates still to be chosen, from the freeze on
+  double worst_reward_ = kNone;
+  double worst_quality_ = kNone;
+  size_t frozen_ = 0;  // candidate
+  SearchResult result_;
+};
+
+// Images from the frozen steps to the end; an upper limit, since the candidates are not known yet.
+double SearchRun::AheadOfFrozen() const {
+  const ProgressMeter& meter = session_.meter;
+  const auto references = static_cast<double>(plan_.references.size());
+  const auto sampled = static_cast<double>(plan_.spec.finish.sampled_candidates);
+  return static_cast<double>(plan_.total_steps - plan_.search_steps) * meter.step_images() +
+         (references + sampled + 2) * meter.evaluation_images(false) +
+         (references + 2) * meter.evaluation_images(true);
+}
+
+double SearchRun::AheadOfSearch(int64_t step) const {
+  const ProgressMeter& meter = session_.meter;
+  const auto steps = static_cast<double>(plan_.search_steps - step);
+  const double provisional =
+      plan_.spec.finish.sampled_candidates == 0
+          ? 0
+          : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan_.search_steps));
+  const auto at_freeze = static_cast<double>(plan_.references.size() + 1 + kFreezeSamples);
+  return steps * (meter.step_images() + meter.probe_images()) +
+         (provisional + at_freeze) * meter.evaluation_images(false) + AheadOfFrozen();
+}
+
+void SearchRun::Learn(const Choices& choices, double cost, double quality) {
+  double reward = worst_reward_;
+  if (std::isfinite(quality)) {
+    reward = Reward(plan_.spec.reward, quality, cost, plan_.target);
+    worst_reward_ = std::fmin(worst_reward_, reward);
+    worst_quality_ = std::fmin(worst_quality_, quality);
+  } else {
+    quality = worst_quality_;
+  }
+  controller_.Observe(choices, reward);
+  if (std::isfinite(quality)) samples_.Add(progress_.step - 1, choices, quality);
+  session_.meter.AddSample(reward, cost);
+}
+
+absl::Status SearchRun::Search() {
+  if (absl::Status status = session_.Report(); !status.ok()) return status;
+  const int64_t interval = (plan_.search_steps + kProvisionalIntervals - 1) / kProvisionalIntervals;
+  for (int64_t step = 0; step < plan_.search_steps; ++step) {
+    session_.meter.SetAhead(AheadOfSearch(step));
+    progress_.phase = step < plan_.warmup_steps ? Phase::kWarmup : Phase::kSearch;
+
+    const Choices choices = controller_.Propose(step);
+    const Assignment assignment = plan_.space.Apply(choices);
+    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+    if (!outcome.ok()) return outcome.status();
+    const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
+    if (!quality.ok()) return quality.status();
+    Learn(choices, TotalCost(cost_model(), assignment), *quality);
+
+    const PolicySummary policy = controller_.Summary();
+    progress_.mean_entropy = policy.mean_entropy;
+    progress_.mean_max_probability = policy.mean_max_probability;
+    if (absl::Status status = session_.Report(); !status.ok()) return status;
+    const int64_t done = step + 1;
+    if (done % interval == 0 && done > plan_.warmup_steps && done < plan_.search_steps) {
+      if (absl::Status status = EvaluateProvisionally(); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+size_t SearchRun::EnterMostProbable() {
+  const Choices choices =
+      MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
+  const Assignment assignment = plan_.space.Apply(choices);
+  return session_.book.Enter(assignment, Origin::kSampled, "", samples_.FirstStep(choices));
+}
+
+// The most probable choice so far. It may take a third of the slots for sampled candidates, so that most
+// remain for those that are known better at the end.
+absl::Status SearchRun::EvaluateProvisionally() {
+  const size_t most = static_cast<size_t>(plan_.spec.finish.sampled_candidates) / 3;
+  const Choices choices =
+      MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
+  const Assignment assignment = plan_.space.Apply(choices);
+  if (!session_.book.Contains(assignment) && session_.book.size() >= most) return absl::OkStatus();
+  const size_t index = session_.book.Enter(assignment, Origin::kSampled, "", samples_.FirstStep(choices));
+  return session_.EvaluateStale({index});
+}
+
+// Those within the target, or all.
+std::vector<size_t> SearchRun::EnterReferences(bool all) {
+  std::vector<size_t> entered;
+  for (const Reference& reference : plan_.references) {
+    if (!all && TotalCost(cost_model(), reference.assignment) > plan_.target) continue;
+    entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name, -1));
+  }
+  return entered;
+}
+
+std::vector<PricedSample> SearchRun::Priced() const {
+  std::vector<PricedSample> priced;
+  priced.reserve(estimates_.size());
+  for (const SampleEstimate& estimate : estimates_) {
+    const Assignment assignment = plan_.space.Apply(estimate.choices);
+    priced.push_back(
+        {TotalCost(cost_model(), assignment), estimate.quality, session_.book.Contains(assignment)});
+  }
+  return priced;
+}
+
+size_t SearchRun::EnterSample(size_t index) {
+  const SampleEstimate& sample = estimates_[index];
+  return session_.book.Enter(plan_.space.Apply(sample.choices), Origin::kSampled, "", sample.first_step);
+}
+
+absl::Status SearchRun::Freeze() {
+  progress_.phase = Phase::kFreeze;
+  result_.policy = controller_.Summary();
+  slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();
+  estimates_ = samples_.Estimates();
+
+  std::vector<size_t> list = {EnterMostProbable()};
+  for (size_t reference : EnterReferences(false)) list.push_back(reference);
+  const std::vector<PricedSample> priced = Priced();
+  for (size_t sample : BestWithin(priced, plan_.target, kFreezeSamples)) {
+    if (!priced[sample].taken) {
+      if (slots_ == 0) continue;
+      --slots_;
+    }
+    list.push_back(EnterSample(sample));
+  }
+
+  session_.meter.SetAhead(static_cast<double>(list.size()) * session_.meter.evaluation_images(false) +
+                          AheadOfFrozen());
+  if (absl::Status status = session_.EvaluateStale(list); !status.ok()) return status;
+  frozen_ = session_.book.BestWithinTarget(list);
+  return absl::OkStatus();
+}
+
+absl::Status SearchRun::TrainFrozen() {
+  session_.meter.SetAhead(AheadOfFrozen());
+  progress_.phase = Phase::kFrozen;
+  const Assignment assignment = session_.book[frozen_].assignment;
+  for (int64_t step = plan_.search_steps; step < plan_.total_steps; ++step) {
+    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+    if (!outcome.ok()) return outcome.status();
+    if (absl::Status status = session_.Report(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SearchRun::Finish(const std::string& weights_path) {
+  progress_.phase = Phase::kFinish;
+  CandidateBook& book = session_.book;
+  const std::vector<size_t> references = EnterReferences(true);
+  for (size_t sample : SpreadOverCosts(Priced(), slots_)) EnterSample(sample);
+
+  std::vector<size_t> all(book.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  const auto stale = static_cast<double>(
+      std::count_if(all.begin(), all.end(), [&](size_t index) { return !session_.IsFresh(index); }));
+  const ProgressMeter& meter = session_.meter;
+  const double tests = static_cast<double>(references.size()) + 1;  // references and float
+  session_.meter.SetAhead((stale + 1) * meter.evaluation_images(false) +
+                          (tests + 1) * meter.evaluation_images(true));
+  if (absl::Status status = session_.EvaluateStale(all); !status.ok()) return status;
+
+  const size_t final = book.BestWithinTarget(all);
+  const bool is_reference = book[final].origin == Origin::kReference;
+  book[final].origin = Origin::kFinal;
+  result_.final_candidate = book[final].number;
+  session_.meter.SetAhead(meter.evaluation_images(false) +
+                          (tests + (is_reference ? 0 : 1)) * meter.evaluation_images(true));
+  for (Split split : {Split::kSearch, Split::kTest}) {
+    const absl::StatusOr<Quality> quality = session_.EvaluateFloat(split);
+    if (!quality.ok()) return quality.status();
+    (split == Split::kSearch ? result_.float_search : result_.float_test) = *quality;
+  }
+  std::vector<size_t> tested = references;
+  if (!is_reference) tested.push_back(final);
+  for (size_t index : tested) {
+    if (absl::Status status = session_.EvaluateCandidate(index, Split::kTest); !status.ok()) return status;
+  }
+  result_.rejected_steps = progress_.rejected_steps;
+  return oracle_.SaveWeights(book[final].assignment, weights_path);
+}
+
+}  // namespace
+
+const char* PhaseName(Phase phase) {
+  switch (phase) {
+    case Phase::kPrepare:
+      return "prepare";
+    case Phase::kWarmup:
+      return "warmup";
+    case Phase::kSearch:
+      return "search";
+    case Phase::kFreeze:
+      return "freeze";
+    case Phase::kFrozen:
+      return "frozen";
+    case Phase::kFinish:
+      return "finish";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, Controller& controller,
+                                       SearchSink& sink, const std::string& weights_path) {
+  SearchRun run(plan, oracle, controller, sink);
+  if (absl::Status status = run.Search(); !status.ok()) return status;
+  if (absl::Status status = run.Freeze(); !status.ok()) return status;
+  if (absl::Status status = run.TrainFrozen(); !status.ok()) return status;
+  if (absl::Status status = run.Finish(weights_path); !status.ok()) return status;
+  return run.result();
+}
+
+absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,
+                                       const std::string& weights_path) {
+  ReinforceOptions options;
+  options.spec = plan.spec.controller;
+  options.warmup_steps = plan.warmup_steps;
+  options.search_steps = plan.search_steps;
+  options.seed = plan.spec.seed;
+  ReinforceController controller(OptionCounts(plan.space), options);
+  return RunSearch(plan, oracle, controller, sink, weights_path);
+}
+
+}  // namespace precis::search
