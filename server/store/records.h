@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "search/candidate.h"
+#include "search/controller/controller.h"
 #include "search/job_spec.h"
 #include "search/search_loop.h"
 
@@ -29,6 +31,7 @@ struct PlanSummary {
   int64_t total_steps = 0;
   int64_t total_macs = 0;
   int64_t parameters = 0;
+  std::vector<std::string> layer_names;  // the order of Assignment::layers
 };
 
 struct JobRecord {
@@ -64,8 +67,13 @@ struct Event {
 // What a worker reports in one piece: applied whole, once.
 struct WorkerBatch {
   int64_t number = 0;  // 1, 2, 3, … ; a number already applied changes nothing
-  std::optional<search::Progress> progress;
-  std::vector<search::Candidate> candidates;  // new, or measured again
+  std::optional<search::Progress> progress = {};
+  std::vector<search::Candidate> candidates = {};  // new, or measured again
 };
+
+// What every store asks of a batch for a job with `plan`: number >= 1; in each candidate number >= 1, one
+// format pair a layer, one finite cost >= 0 a metric, accuracies in 0…1, counts >= 0. INVALID_ARGUMENT
+// naming the candidate and the field.
+absl::Status CheckBatch(const WorkerBatch& batch, const PlanSummary& plan);
 
 }  // namespace precis::server

@@ -32,28 +32,28 @@ struct Page {
 };
 
 struct JobQuery {
-  std::string id;  // if set: this job only
-  std::optional<JobState> state;
+  std::string id = {};  // if set: this job only
+  std::optional<JobState> state = {};
   bool newest_first = true;  // by creation time
-  std::string after_key;
+  std::string after_key = {};
   int limit = 100;
 };
 
-enum class CandidateOrder { kNumber, kAccuracy, kCost };
+enum class CandidateOrder { kNumber, kAccuracy, kCost };  // accuracy: on the search split
 
 struct CandidateQuery {
-  std::string job_id;
+  std::string job_id = {};
   int64_t number = 0;  // if > 0: this candidate only
   bool feasible_only = false;
-  CandidateOrder order = CandidateOrder::kNumber;  // ties by number
-  bool descending = false;
-  int64_t cost_index = 0;  // kCost: which of the job's costs
-  std::string after_key;
+  CandidateOrder order = CandidateOrder::kNumber;
+  bool descending = false;  // ties by rising number either way
+  int64_t cost_index = 0;   // kCost: which of the job's costs
+  std::string after_key = {};
   int limit = 1000;
 };
 
 struct EventQuery {
-  std::string job_id;
+  std::string job_id = {};
   int64_t after_number = 0;
   int limit = 1000;
 };
@@ -71,18 +71,23 @@ class Store {
 
   // Reads the job, lets `mutate` change it, writes it back; all in one transaction. A change of state
   // adds an event. kErase removes the job with its candidates and events instead. NOT_FOUND; an error
-  // from `mutate` is returned and nothing is written. id, request_id, spec and created_us must stay.
+  // from `mutate` is returned and nothing is written. id, request_id, spec, spec_digest, display_name,
+  // plan and created_us must stay (checked). `mutate` must not call the store.
   using Mutation = std::function<absl::StatusOr<Disposition>(JobRecord&)>;
   virtual absl::StatusOr<JobRecord> MutateJob(const std::string& id, const Mutation& mutate) = 0;
 
   // Applies a worker's batch: progress, candidates (inserted, or replaced if the number exists) and their
   // events, and remembers its number. A batch already applied is OK and changes nothing. NOT_FOUND;
-  // FAILED_PRECONDITION if the job is not RUNNING or a batch before this one is missing.
+  // INVALID_ARGUMENT as CheckBatch; FAILED_PRECONDITION if the job is not RUNNING or a batch before this
+  // one is missing.
   virtual absl::Status AppendBatch(const std::string& job_id, const WorkerBatch& batch) = 0;
 
+  // INVALID_ARGUMENT for an after_key that did not come from a query of the same order.
   virtual absl::StatusOr<Page<JobRecord>> QueryJobs(const JobQuery& query) = 0;
-  // NOT_FOUND if the job is unknown. INVALID_ARGUMENT for an after_key that does not suit the order.
+  // NOT_FOUND if the job is unknown. INVALID_ARGUMENT for an after_key that does not suit the order, or a
+  // cost_index the job does not have.
   virtual absl::StatusOr<Page<search::Candidate>> QueryCandidates(const CandidateQuery& query) = 0;
+  // By rising number. NOT_FOUND if the job is unknown. last_key is not set: an event's number is its key.
   virtual absl::StatusOr<Page<Event>> QueryEvents(const EventQuery& query) = 0;
 };
 

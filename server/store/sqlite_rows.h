@@ -1,0 +1,31 @@
+// Records to rows and back: the SQL of every table of the store, without transactions.
+//
+// Threading: as the connection's.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/records.h"
+#include "server/store/sqlite_connection.h"
+#include "server/store/store.h"
+
+namespace precis::server {
+
+// Jobs with everything that hangs on them but candidates and events. ReadJob: NOT_FOUND.
+absl::Status InsertJobRows(Connection& connection, const JobRecord& job);
+absl::Status UpdateJobRows(Connection& connection, const JobRecord& job);
+absl::StatusOr<JobRecord> ReadJob(Connection& connection, const std::string& id);
+absl::StatusOr<Page<JobRecord>> ReadJobs(Connection& connection, const JobQuery& query);
+
+// Inserts the candidate, or replaces the one with its number.
+absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
+                              const search::Candidate& candidate);
+absl::StatusOr<Page<search::Candidate>> ReadCandidates(Connection& connection, const CandidateQuery& query);
+
+// Gives the event the job's next number.
+absl::Status AppendEventRow(Connection& connection, const std::string& job_id, const Event& event);
+absl::StatusOr<Page<Event>> ReadEvents(Connection& connection, const EventQuery& query);
+
+}  // namespace precis::server

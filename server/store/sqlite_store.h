@@ -1,0 +1,53 @@
+// Store in one SQLite file, DATA_DIR/precis.db, in WAL mode. Needs a local disk.
+//
+// One writing connection behind a mutex and a few reading ones: within the process nobody ever sees
+// "database is locked". While it is open no other server can open the same data folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "server/store/data_dir.h"
+#include "server/store/sqlite_connection.h"
+#include "server/store/store.h"
+
+namespace precis::server {
+
+class SqliteStore final : public Store {
+ public:
+  // Creates the folder and the file if missing and brings the schema up to date. FAILED_PRECONDITION, with
+  // the remedy, if the folder cannot be created or written, is in use by another server, or holds a newer
+  // schema (see data_dir.h, sqlite_schema.h); DATA_LOSS if the file is damaged.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& data_dir);
+
+  absl::StatusOr<JobRecord> InsertJob(const JobRecord& job) override;
+  absl::StatusOr<JobRecord> MutateJob(const std::string& id, const Mutation& mutate) override;
+  absl::Status AppendBatch(const std::string& job_id, const WorkerBatch& batch) override;
+  absl::StatusOr<Page<JobRecord>> QueryJobs(const JobQuery& query) override;
+  absl::StatusOr<Page<search::Candidate>> QueryCandidates(const CandidateQuery& query) override;
+  absl::StatusOr<Page<Event>> QueryEvents(const EventQuery& query) override;
+
+ private:
+  SqliteStore(DataDirLock lock, std::unique_ptr<Connection> writer,
+              std::vector<std::unique_ptr<Connection>> readers);
+
+  // Runs `read` on a reading connection, in one snapshot.
+  template <typename Read>
+  auto Snapshot(const Read& read) -> decltype(read(std::declval<Connection&>()));
+
+  const DataDirLock lock_;
+
+  absl::Mutex writer_mutex_;
+  const std::unique_ptr<Connection> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
+
+  absl::Mutex readers_mutex_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
+};
+
+}  // namespace precis::server
