@@ -1,0 +1,173 @@
+// Fake quantisation through autograd: values, layouts, and the straight-through rule at both edges.
+#include "supernet/quantizers/fake_quantize.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "supernet/formats/scalar.h"
+#include "tests/supernet/quantizers/bits.h"
+
+namespace precis {
+namespace {
+
+const float kInfinity = std::numeric_limits<float>::infinity();
+const float kNan = std::numeric_limits<float>::quiet_NaN();
+
+at::Tensor Scalar(float value) { return torch::tensor(value); }
+
+at::Tensor Gradient(const at::Tensor& x, const Format& format, const at::Tensor& max_abs, Clipping clipping,
+                    const at::Tensor& grad_out, bool per_channel = false) {
+  const at::Tensor leaf = x.detach().clone().requires_grad_(true);
+  const at::Tensor y = per_channel ? FakeQuantizePerChannel(leaf, format, max_abs, clipping)
+                                   : FakeQuantizePerTensor(leaf, format, max_abs, clipping);
+  y.backward(grad_out);
+  return leaf.grad();
+}
+
+TEST(FakeQuantize, RoundsToTheGridAndSaturates) {
+  const at::Tensor x =
+      torch::tensor({0.0f, 0.4f, 0.5f, 1.5f, 2.5f, -2.5f, 7.4f, 9.0f, -9.0f, kInfinity, kNan});
+  const at::Tensor y = FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(7));
+  EXPECT_TRUE(
+      SameBits(y, torch::tensor({0.0f, 0.0f, 0.0f, 2.0f, 2.0f, -2.0f, 7.0f, 7.0f, -7.0f, 7.0f, kNan})));
+}
+
+TEST(FakeQuantize, Fp32IsTheSameTensor) {
+  const at::Tensor x = torch::randn({5});
+  EXPECT_TRUE(IsFloat32(*ParseFormat("fp32")));
+  EXPECT_TRUE(FakeQuantizePerTensor(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
+  EXPECT_TRUE(FakeQuantizePerChannel(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
+  EXPECT_FALSE(IsFloat32(*ParseFormat("bf16")));
+}
+
+TEST(FakeQuantize, FormatsWithoutScaleNeedNoRange) {
+  const at::Tensor x = torch::tensor({1.0f + 1.0f / 512, 70000.0f, -70000.0f});
+  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("fp16"), at::Tensor()),
+                       torch::tensor({1.0f + 1.0f / 512, 65504.0f, -65504.0f})));
+  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("bf16"), at::Tensor()),
+                       x.to(torch::kBFloat16).to(torch::kFloat)));
+}
+
+TEST(FakeQuantize, UnusableRangesLeaveTheTensorAsItIs) {
+  const at::Tensor x = torch::randn({50});
+  const at::Tensor grad = torch::randn({50});
+  for (const float range : {0.0f, kInfinity, kNan}) {
+    EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(range)), x)) << range;
+    EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("int4"), Scalar(range), Clipping::kPossible, grad), grad));
+  }
+}
+
+TEST(FakeQuantize, EmptyTensorsStayEmpty) {
+  const at::Tensor x = torch::empty({0, 3});
+  EXPECT_EQ(MaxAbsPerTensor(x).item<float>(), 0.0f);
+  EXPECT_EQ(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).sizes(), x.sizes());
+  EXPECT_EQ(FakeQuantizePerChannel(x, *ParseFormat("int4"), MaxAbsPerChannel(x)).sizes(), x.sizes());
+  const at::Tensor rows = torch::empty({3, 0});
+  EXPECT_TRUE(SameBits(MaxAbsPerChannel(rows), torch::zeros({3})));
+  EXPECT_EQ(FakeQuantizePerChannel(rows, *ParseFormat("int4"), MaxAbsPerChannel(rows)).sizes(), rows.sizes());
+}
+
+// The rule itself: 1 up to and including the edge, 0 one FP32 step beyond it, on both sides.
+TEST(FakeQuantize, GradientIsOneInsideAndZeroOutsideBothEdges) {
+  const float edge = 0.73f;
+  const float outside = std::nextafter(edge, 1.0f);
+  const at::Tensor x =
+      torch::tensor({edge, -edge, outside, -outside, 0.0f, 5.0f, kInfinity, -kInfinity, kNan});
+  const at::Tensor grad = torch::arange(1, 10, torch::kFloat);
+  const at::Tensor expected = torch::tensor({1.0f, 2.0f, 0.0f, 0.0f, 5.0f, 0.0f, 0.0f, 0.0f, 0.0f});
+  for (const char* name : {"int2", "int8", "e2m1", "e4m3fn"}) {
+    EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat(name), Scalar(edge), Clipping::kPossible, grad), expected))
+        << name;
+  }
+}
+
+TEST(FakeQuantize, GradientOfFormatsWithoutScaleEndsAtTheirOwnRange) {
+  const at::Tensor x = torch::tensor({65504.0f, 65505.0f, -65504.0f, -65505.0f});
+  const at::Tensor expected = torch::tensor({1.0f, 0.0f, 1.0f, 0.0f});
+  for (const Clipping clipping : {Clipping::kPossible, Clipping::kNone}) {
+    EXPECT_TRUE(
+        SameBits(Gradient(x, *ParseFormat("fp16"), at::Tensor(), clipping, torch::ones({4})), expected));
+  }
+}
+
+TEST(FakeQuantize, MeasuredRangesGiveTheIdentityGradientAndKeepNothing) {
+  const at::Tensor x = torch::randn({2, 3, 4, 4});
+  const at::Tensor grad = torch::randn({2, 3, 4, 4});
+  const Format format = *ParseFormat("int3");
+  for (const Clipping clipping : {Clipping::kPossible, Clipping::kNone}) {
+    EXPECT_TRUE(SameBits(Gradient(x, format, MaxAbsPerTensor(x), clipping, grad), grad));
+    EXPECT_TRUE(SameBits(Gradient(x, format, MaxAbsPerChannel(x), clipping, grad, true), grad));
+  }
+  const at::Tensor leaf = x.clone().requires_grad_(true);
+  const at::Tensor inner = leaf * 2;
+  const int64_t users = inner.use_count();
+  const at::Tensor y = FakeQuantizePerTensor(inner, format, MaxAbsPerTensor(inner), Clipping::kNone);
+  EXPECT_EQ(inner.use_count(), users);
+}
+
+TEST(FakeQuantize, GradientPerChannelUsesEachChannelsRange) {
+  const at::Tensor w = torch::tensor({{1.0f, 2.0f}, {1.0f, 2.0f}, {1.0f, 2.0f}});
+  const at::Tensor ranges = torch::tensor({1.0f, 2.0f, 0.0f});
+  const at::Tensor grad = torch::ones({3, 2});
+  EXPECT_TRUE(SameBits(Gradient(w, *ParseFormat("int4"), ranges, Clipping::kPossible, grad, true),
+                       torch::tensor({{1.0f, 0.0f}, {1.0f, 1.0f}, {1.0f, 1.0f}})));
+}
+
+TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
+  const at::Tensor base = torch::randn({4, 6, 5, 3});
+  const at::Tensor grad = torch::randn({4, 6, 5, 3});
+  const Format format = *ParseFormat("int4");
+  const at::Tensor range = Scalar(1.0f);
+  const at::Tensor ranges = MaxAbsPerChannel(base) * 0.5;
+  const at::Tensor expected = FakeQuantizePerTensor(base, format, range);
+  const at::Tensor expected_rows = FakeQuantizePerChannel(base, format, ranges);
+  const at::Tensor expected_grad = Gradient(base, format, range, Clipping::kPossible, grad);
+  const at::Tensor expected_rows_grad = Gradient(base, format, ranges, Clipping::kPossible, grad, true);
+
+  const at::Tensor padded = torch::zeros({4, 6, 5, 7});
+  padded.slice(3, 2, 5).copy_(base);
+  const std::vector<at::Tensor> layouts = {
+      base, base.contiguous(at::MemoryFormat::ChannelsLast),
+      base.permute({1, 0, 3, 2}).contiguous().permute({1, 0, 3, 2}),  // dense, rows not in order
+      padded.slice(3, 2, 5),                                          // gaps
+  };
+  for (size_t i = 0; i < layouts.size(); ++i) {
+    SCOPED_TRACE(i);
+    const at::Tensor y = FakeQuantizePerTensor(layouts[i], format, range);
+    EXPECT_TRUE(SameBits(y, expected));
+    if (layouts[i].is_non_overlapping_and_dense()) {
+      EXPECT_EQ(y.strides(), layouts[i].strides());
+    }
+    EXPECT_TRUE(SameBits(FakeQuantizePerChannel(layouts[i], format, ranges), expected_rows));
+    for (const at::Tensor& grad_layout : {grad, grad.contiguous(at::MemoryFormat::ChannelsLast)}) {
+      const at::Tensor leaf = layouts[i].detach().requires_grad_(true);
+      const auto gradient_of = [&](const at::Tensor& output) {
+        return torch::autograd::grad({output}, {leaf}, {grad_layout})[0];
+      };
+      EXPECT_TRUE(SameBits(gradient_of(FakeQuantizePerTensor(leaf, format, range)), expected_grad));
+      EXPECT_TRUE(SameBits(gradient_of(FakeQuantizePerChannel(leaf, format, ranges)), expected_rows_grad));
+    }
+  }
+}
+
+TEST(FakeQuantize, LargeTensorsAreTheSameOnEveryThreadCount) {
+  const at::Tensor x = torch::randn({300000});
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor alone = FakeQuantizePerTensor(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x));
+  at::set_num_threads(2);
+  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x)), alone));
+  at::set_num_threads(threads);
+}
+
+TEST(FakeQuantize, RangesTakeNoGradient) {
+  const at::Tensor x = torch::randn({10}).requires_grad_(true);
+  EXPECT_FALSE(MaxAbsPerTensor(x).requires_grad());
+  const at::Tensor w = torch::randn({10, 3}).requires_grad_(true);
+  EXPECT_FALSE(MaxAbsPerChannel(w).requires_grad());
+  const torch::NoGradGuard guard;
+  EXPECT_FALSE(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).requires_grad());
+}
+
+}  // namespace
+}  // namespace precis
