@@ -17,7 +17,11 @@
 #endif
 
 // The same memory may be read and written at one index, but no iteration reads what another wrote.
+#ifdef __clang__
+#define PRECIS_NO_LOOP_CARRIED_DEPENDENCE _Pragma("clang loop vectorize(assume_safety)")
+#else
 #define PRECIS_NO_LOOP_CARRIED_DEPENDENCE _Pragma("GCC ivdep")
+#endif
 #define PRECIS_INLINE inline __attribute__((always_inline))
 
 namespace precis {
