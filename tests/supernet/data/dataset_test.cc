@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+#include <filesystem>
 
+#include "tests/fakes/temp_dir.h"
 #include "tests/supernet/data/idx_writer.h"
 
 namespace precis {
@@ -56,11 +59,13 @@ TEST(FashionMnist, LoadsWholeFromDebiansPackage) {
 class DatasetTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    WriteBytes(folder_.File("train-images-idx3-ubyte.gz"), Gzip(IdxBytes({4, 2, 3, 2}, 48)));
-    WriteBytes(folder_.File("train-labels-idx1-ubyte"), IdxBytes({4}, 4, 3));
-    WriteBytes(folder_.File("t10k-images-idx3-ubyte"), IdxBytes({2, 2, 3, 2}, 24));
-    WriteBytes(folder_.File("t10k-labels-idx1-ubyte.gz"), Gzip(IdxBytes({2}, 2)));
+    WriteBytes(File("train-images-idx3-ubyte.gz"), Gzip(IdxBytes({4, 2, 3, 2}, 48)));
+    WriteBytes(File("train-labels-idx1-ubyte"), IdxBytes({4}, 4, 3));
+    WriteBytes(File("t10k-images-idx3-ubyte"), IdxBytes({2, 2, 3, 2}, 24));
+    WriteBytes(File("t10k-labels-idx1-ubyte.gz"), Gzip(IdxBytes({2}, 2)));
   }
+
+  std::string File(const std::string& name) const { return folder_.path() + "/" + name; }
 
   // Both must find the fault; InspectDataset only what headers show.
   void ExpectBoth(absl::StatusCode code, const std::vector<std::string>& essentials) {
@@ -71,7 +76,7 @@ class DatasetTest : public ::testing::Test {
     }
   }
 
-  TemporaryFolder folder_;
+  TempDir folder_;
   DatasetInfo info_ = {.name = "tiny",
                        .description = "",
                        .channels = 2,
@@ -101,7 +106,7 @@ TEST_F(DatasetTest, LoadsPlainAndCompressedPartsWithStatistics) {
 TEST_F(DatasetTest, MissingFolderSaysHowToGetIt) {
   const DatasetInfo info = *FindDataset("fashion_mnist");
   for (const absl::Status& status :
-       {InspectDataset(info, folder_.File("absent")), LoadDataset(info, folder_.File("absent")).status()}) {
+       {InspectDataset(info, File("absent")), LoadDataset(info, File("absent")).status()}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
     EXPECT_THAT(Message(status), AllOf(HasSubstr("absent"), HasSubstr("does not exist"),
                                        HasSubstr("dataset-fashion-mnist"), HasSubstr("data path")));
@@ -109,30 +114,30 @@ TEST_F(DatasetTest, MissingFolderSaysHowToGetIt) {
 }
 
 TEST_F(DatasetTest, AFileInPlaceOfTheFolderIsRefused) {
-  const absl::Status status = InspectDataset(info_, folder_.File("t10k-images-idx3-ubyte"));
+  const absl::Status status = InspectDataset(info_, File("t10k-images-idx3-ubyte"));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Message(status), HasSubstr("not a folder"));
 }
 
 TEST_F(DatasetTest, EveryMissingFileIsNamedAtOnce) {
-  std::filesystem::remove(folder_.File("train-labels-idx1-ubyte"));
-  std::filesystem::remove(folder_.File("t10k-images-idx3-ubyte"));
+  std::filesystem::remove(File("train-labels-idx1-ubyte"));
+  std::filesystem::remove(File("t10k-images-idx3-ubyte"));
   ExpectBoth(absl::StatusCode::kNotFound,
              {"train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "without .gz", "data path"});
 }
 
 TEST_F(DatasetTest, OtherDimensionsAreRefused) {
-  WriteBytes(folder_.File("t10k-images-idx3-ubyte"), IdxBytes({2, 2, 3, 3}, 36));
+  WriteBytes(File("t10k-images-idx3-ubyte"), IdxBytes({2, 2, 3, 3}, 36));
   ExpectBoth(absl::StatusCode::kInvalidArgument, {"t10k-images-idx3-ubyte", "2x2x3x3", "tiny has 2x2x3x2"});
 }
 
 TEST_F(DatasetTest, OtherCountsAreRefused) {
-  WriteBytes(folder_.File("train-labels-idx1-ubyte"), IdxBytes({5}, 5, 3));
+  WriteBytes(File("train-labels-idx1-ubyte"), IdxBytes({5}, 5, 3));
   ExpectBoth(absl::StatusCode::kInvalidArgument, {"train-labels-idx1-ubyte", "holds 5", "has 4"});
 }
 
 TEST_F(DatasetTest, TruncatedDataIsFoundOnLoading) {
-  WriteBytes(folder_.File("train-images-idx3-ubyte.gz"), Gzip(IdxBytes({4, 2, 3, 2}, 40)));
+  WriteBytes(File("train-images-idx3-ubyte.gz"), Gzip(IdxBytes({4, 2, 3, 2}, 40)));
   EXPECT_TRUE(InspectDataset(info_, folder_.path()).ok());
   const absl::Status status = LoadDataset(info_, folder_.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
@@ -140,7 +145,7 @@ TEST_F(DatasetTest, TruncatedDataIsFoundOnLoading) {
 }
 
 TEST_F(DatasetTest, UnknownLabelsAreFoundOnLoading) {
-  WriteBytes(folder_.File("train-labels-idx1-ubyte"), IdxBytes({4}, 4));
+  WriteBytes(File("train-labels-idx1-ubyte"), IdxBytes({4}, 4));
   const absl::Status status = LoadDataset(info_, folder_.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Message(status),

@@ -6,6 +6,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <filesystem>
+
+#include "tests/fakes/temp_dir.h"
 #include "tests/supernet/data/idx_writer.h"
 
 namespace precis {
@@ -32,8 +35,10 @@ class IdxFileTest : public ::testing::Test {
     }
   }
 
-  TemporaryFolder folder_;
-  std::string path_ = folder_.File("images");
+  std::string File(const std::string& name) const { return folder_.path() + "/" + name; }
+
+  TempDir folder_;
+  std::string path_ = File("images");
 };
 
 TEST_F(IdxFileTest, ReadsPlainAndCompressedAlike) {
@@ -139,7 +144,7 @@ TEST_F(IdxFileTest, LyingHeadersAndBombsTakeNoMemory) {
 }
 
 TEST_F(IdxFileTest, UnreachableFilesAreReported) {
-  const absl::Status missing = ReadIdxFile(folder_.File("absent")).status();
+  const absl::Status missing = ReadIdxFile(File("absent")).status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.message()), AllOf(HasSubstr("absent"), HasSubstr("No such file")));
 

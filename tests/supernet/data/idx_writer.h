@@ -1,11 +1,9 @@
 // Writes IDX files, whole and damaged, for the tests of supernet/data.
 #pragma once
 
-#include <stdlib.h>
 #include <zlib.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -13,24 +11,6 @@
 namespace precis {
 
 using Bytes = std::vector<uint8_t>;
-
-// A folder that is gone when the test is.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "precis_data_XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 inline Bytes IdxHeader(const std::vector<uint32_t>& dimensions, uint8_t type = 0x08) {
   Bytes bytes = {0, 0, type, static_cast<uint8_t>(dimensions.size())};
