@@ -1,0 +1,118 @@
+// formats, models, version.
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/commands.h"
+#include "client/exit_codes.h"
+
+namespace precis::client {
+namespace {
+
+std::string Millions(int64_t count) { return absl::StrFormat("%.4gM", static_cast<double>(count) / 1e6); }
+
+std::string Number(double value) { return absl::StrFormat("%.6g", value); }
+
+const char* Specials(const v1::FormatInfo& format) {
+  if (format.has_infinity()) return "Inf, NaN";
+  return format.has_nan() ? "NaN" : "";
+}
+
+std::string DatasetShape(const v1::DatasetInfo& data) {
+  return absl::StrCat(data.channels(), "x", data.height(), "x", data.width());
+}
+
+}  // namespace
+
+absl::StatusOr<int> Formats(Session session, OutputFormat output) {
+  const auto response = session.connection.Call(&Connection::Stub::ListFormats, v1::ListFormatsRequest());
+  if (!response.ok()) return response.status();
+  if (output == OutputFormat::kJson) {
+    *session.environment.out << JsonDocument(MessageToJson(*response)["formats"]);
+    return kExitOk;
+  }
+  if (output == OutputFormat::kCsv) {
+    Table table({{"name"},
+                 {"bits"},
+                 {"max_finite"},
+                 {"smallest_step"},
+                 {"has_nan"},
+                 {"has_infinity"},
+                 {"description"}});
+    for (const v1::FormatInfo& format : response->formats())
+      table.AddRow({format.name(), absl::StrCat(format.bits()), ExactNumber(format.max_finite()),
+                    ExactNumber(format.smallest_step()), format.has_nan() ? "true" : "false",
+                    format.has_infinity() ? "true" : "false", format.description()});
+    *session.environment.out << table.Csv();
+    return kExitOk;
+  }
+  Table table(
+      {{"FORMAT"}, {"BITS", true}, {"LARGEST", true}, {"SMALLEST", true}, {"SPECIALS"}, {"DESCRIPTION"}});
+  for (const v1::FormatInfo& format : response->formats())
+    table.AddRow({format.name(), absl::StrCat(format.bits()), Number(format.max_finite()),
+                  Number(format.smallest_step()), Specials(format), format.description()});
+  *session.environment.out << table.Text();
+  return kExitOk;
+}
+
+absl::StatusOr<int> Models(Session session, OutputFormat output) {
+  const auto response = session.connection.Call(&Connection::Stub::ListModels, v1::ListModelsRequest());
+  if (!response.ok()) return response.status();
+  if (output == OutputFormat::kJson) {
+    *session.environment.out << JsonDocument(MessageToJson(*response));
+    return kExitOk;
+  }
+  if (output == OutputFormat::kCsv) {
+    Table table({{"kind"},
+                 {"name"},
+                 {"macs"},
+                 {"parameters"},
+                 {"input"},
+                 {"train_images"},
+                 {"test_images"},
+                 {"classes"},
+                 {"description"}});
+    for (const v1::ModelInfo& model : response->models())
+      table.AddRow({"model", model.name(), absl::StrCat(model.macs()), absl::StrCat(model.parameters()),
+                    model.input(), "", "", "", model.description()});
+    for (const v1::DatasetInfo& data : response->datasets())
+      table.AddRow({"dataset", data.name(), "", "", DatasetShape(data), absl::StrCat(data.train_images()),
+                    absl::StrCat(data.test_images()), absl::StrCat(data.classes()), data.description()});
+    *session.environment.out << table.Csv();
+    return kExitOk;
+  }
+  Table models({{"MODEL"}, {"MACS", true}, {"PARAMETERS", true}, {"INPUT"}, {"DESCRIPTION"}});
+  for (const v1::ModelInfo& model : response->models())
+    models.AddRow({model.name(), Millions(model.macs()), Millions(model.parameters()), model.input(),
+                   model.description()});
+  Table data({{"DATA SET"}, {"IMAGES"}, {"CLASSES", true}, {"TRAIN", true}, {"TEST", true}, {"DESCRIPTION"}});
+  for (const v1::DatasetInfo& set : response->datasets())
+    data.AddRow({set.name(), DatasetShape(set), absl::StrCat(set.classes()), absl::StrCat(set.train_images()),
+                 absl::StrCat(set.test_images()), set.description()});
+  *session.environment.out << models.Text() << "\n" << data.Text();
+  return kExitOk;
+}
+
+absl::StatusOr<int> Version(Session session, OutputFormat output) {
+  const auto info = session.connection.Call(&Connection::Stub::GetServerInfo, v1::GetServerInfoRequest());
+  if (output == OutputFormat::kJson) {
+    nlohmann::ordered_json json;
+    json["client"] = PRECIS_VERSION;
+    json["server_address"] = session.connection.address();
+    json["server"] = nullptr;
+    if (info.ok()) json["server"] = MessageToJson(*info);
+    *session.environment.out << JsonDocument(json);
+    return kExitOk;
+  }
+  *session.environment.out << "precis " << PRECIS_VERSION << "\n";
+  if (info.ok()) {
+    *session.environment.out << "precisd " << info->version() << " at " << session.connection.address()
+                             << ", " << info->running_jobs() << " running, " << info->pending_jobs()
+                             << " pending\n";
+  } else {
+    *session.environment.err << "No server at " << session.connection.address() << ".\n";
+  }
+  return kExitOk;
+}
+
+}  // namespace precis::client

@@ -1,0 +1,330 @@
+// CLI11 reads the words; commands.h does the work.
+#include "client/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands.h"
+#include "client/exit_codes.h"
+#include "client/job_file.h"
+#include "supernet/formats/did_you_mean.h"
+
+namespace precis::client {
+namespace {
+
+constexpr char kEnvironmentHelp[] =
+    R"(Environment
+  PRECIS_SERVER  HOST:PORT of the server; --server wins over it, 127.0.0.1:7070 serves without both
+  NO_COLOR       if set, progress has no colour
+  TERM           if dumb or not set, progress is plain lines instead of one line redrawn in place
+)";
+
+constexpr char kFooter[] =
+    "\nJOB is jobs/ID, ID, the beginning of an ID, or latest.\n"
+    "More: precis help exit-codes | environment | job-file | json\n";
+
+OutputFormat OutputFormatFrom(const std::string& name) {
+  static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::kTable},
+                                                               {"wide", OutputFormat::kWide},
+                                                               {"json", OutputFormat::kJson},
+                                                               {"csv", OutputFormat::kCsv}};
+  const auto found = kFormats.find(name);
+  return found == kFormats.end() ? OutputFormat::kTable : found->second;
+}
+
+std::chrono::milliseconds Milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+}
+
+// Everything that words on the command line may set, and the command they choose.
+class CommandLine {
+ public:
+  explicit CommandLine(const Environment& environment) : environment_(environment) {
+    app_.description("precis: searches number formats for neural networks, with a Precis server.");
+    app_.footer(kFooter);
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string("precis ") + PRECIS_VERSION);
+    app_.add_option("--server", server_, "HOST:PORT of the server (PRECIS_SERVER; 127.0.0.1:7070)");
+    app_.add_option("--timeout", timeout_s_, "Seconds to wait for an answer")
+        ->check(CLI::Range(0.01, 86400.0))
+        ->capture_default_str();
+    AddJobCommands();
+    AddCandidateCommands();
+    AddCatalogueCommands();
+    help_ = app_.add_subcommand("help", "Help on a command, or on exit-codes, environment, job-file, json");
+    help_->add_option("TOPIC", topic_);
+  }
+
+  int Run(const std::vector<std::string>& arguments) {
+    if (arguments.empty()) {
+      *environment_.err << app_.help();
+      return kExitUsage;
+    }
+    if (const std::string unknown = UnknownCommand(arguments); !unknown.empty())
+      return Refuse(
+          absl::StrCat("there is no command \"", unknown, "\".", DidYouMean(unknown, CommandNames())));
+    try {
+      app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app_.exit(error, *environment_.out, *environment_.err);
+      return Refuse(error.what());
+    }
+    if (help_->parsed()) return Help();
+    return RunCommand();
+  }
+
+ private:
+  using Command = std::function<absl::StatusOr<int>(Session)>;
+
+  CLI::App* Add(const std::string& name, const std::string& description, Command command) {
+    CLI::App* added = app_.add_subcommand(name, description);
+    added->fallthrough();
+    commands_.emplace_back(added, std::move(command));
+    return added;
+  }
+
+  void AddJob(CLI::App* command) { command->add_option("JOB", job_, "Which job")->required(); }
+
+  void AddOutput(CLI::App* command, const std::vector<std::string>& formats) {
+    command->add_option("-o,--output", output_, absl::StrCat("How to print: ", absl::StrJoin(formats, ", ")))
+        ->check(CLI::IsMember(formats));
+  }
+
+  void AddJobFile(CLI::App* command) {
+    command->add_option("JOB.yaml", submit_.source.path, "Job file; - is standard input")->required();
+    command
+        ->add_option("--set", submit_.source.overrides, "PATH=VALUE over the file, as in training.epochs=2")
+        ->allow_extra_args(false);
+  }
+
+  void AddPatience(CLI::App* command) {
+    command->add_option("--patience", patience_s_, "Seconds that a lost server may stay away while watching")
+        ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+  }
+
+  void AddJobCommands() {
+    const std::vector<std::string> one = {"table", "json"};
+    const std::vector<std::string> many = {"table", "wide", "json", "csv"};
+    CLI::App* submit = Add("submit", "Submit a job", [this](Session session) { return SubmitFrom(session); });
+    AddJobFile(submit);
+    AddPatience(submit);
+    AddOutput(submit, one);
+    submit->add_option("--request-id", submit_.request_id, "Submitting again with the same id submits once");
+    CLI::Option* watch = submit->add_flag("--watch", submit_.watch, "Follow the job to its end");
+    submit->add_flag("--dry-run", submit_.dry_run, "Check and work out only, as validate does")
+        ->excludes(watch);
+
+    CLI::App* validate = Add("validate", "Check a job file, here and by the server", [this](Session session) {
+      submit_.dry_run = true;
+      return SubmitFrom(session);
+    });
+    AddJobFile(validate);
+    AddOutput(validate, one);
+
+    CLI::App* get = Add("get", "Show a job", [this](Session session) {
+      return Get(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(get);
+    AddOutput(get, one);
+
+    CLI::App* list = Add("list", "List jobs, newest first", [this](Session session) {
+      return List(session, {state_, limit_, OutputFormatFrom(output_)});
+    });
+    list->add_option("--state", state_, "Only pending, running, succeeded, failed or cancelled ones");
+    AddLimit(list);
+    AddOutput(list, many);
+
+    CLI::App* follow = Add("watch", "Follow a job to its end", [this](Session session) {
+      return Watch(session, {job_, OutputFormatFrom(output_)}, {after_, Milliseconds(patience_s_)});
+    });
+    AddJob(follow);
+    AddPatience(follow);
+    AddOutput(follow, one);
+    follow->add_option("--after", after_, "Begin after this event number")->check(CLI::NonNegativeNumber);
+
+    CLI::App* cancel = Add("cancel", "Ask a job to end", [this](Session session) {
+      return Cancel(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(cancel);
+    AddOutput(cancel, one);
+
+    AddJob(Add("delete", "Remove a job, its candidates and its files", [this](Session session) {
+      return Delete(session, {job_, OutputFormat::kTable});
+    }));
+  }
+
+  void AddLimit(CLI::App* command) {
+    command->add_option("--limit", limit_, "At most so many; 0 is all")->check(CLI::NonNegativeNumber);
+  }
+
+  void AddCandidateCommands() {
+    const std::vector<std::string> many = {"table", "wide", "json", "csv"};
+    CLI::App* candidates = Add("candidates", "List a job's candidates", [this](Session session) {
+      return Candidates(session, {job_, feasible_, order_by_, limit_, OutputFormatFrom(output_)});
+    });
+    AddJob(candidates);
+    AddFeasible(candidates);
+    candidates->add_option("--order-by", order_by_,
+                           "number, accuracy, cost or a metric's name; add \" desc\" for falling");
+    AddLimit(candidates);
+    AddOutput(candidates, many);
+
+    CLI::App* pareto = Add("pareto", "Show the candidates that no other beats in cost and accuracy",
+                           [this](Session session) {
+                             return Pareto(session, {job_, feasible_, metric_, OutputFormatFrom(output_)});
+                           });
+    AddJob(pareto);
+    AddFeasible(pareto);
+    pareto->add_option("--metric", metric_, "Cost metric; the one with the target if not given");
+    AddOutput(pareto, many);
+
+    CLI::App* exported =
+        Add("export", "Write a candidate as a file for other tools", [this](Session session) {
+          export_.job = job_;
+          return Export(session, export_);
+        });
+    AddJob(exported);
+    CLI::Option* candidate = exported->add_option("--candidate", export_.candidate,
+                                                  "Number or name; the job's answer if not given");
+    exported
+        ->add_option("--max-cost", export_.max_cost,
+                     "The most accurate candidate that costs no more: \"0.21 GBOPs\", \"1.1x int4\"")
+        ->excludes(candidate);
+    exported->add_option("--format", export_.format, "Format of the file")->capture_default_str();
+    exported->add_option("-o,--output", export_.file, "File to write; standard output if not given");
+  }
+
+  void AddFeasible(CLI::App* command) {
+    command->add_flag("--feasible", feasible_, "Only candidates within the target");
+  }
+
+  void AddCatalogueCommands() {
+    const std::vector<std::string> many = {"table", "json", "csv"};
+    AddOutput(Add("formats", "List the number formats that the server knows",
+                  [this](Session session) { return Formats(session, OutputFormatFrom(output_)); }),
+              many);
+    AddOutput(Add("models", "List the networks and data sets that the server knows",
+                  [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
+              many);
+    AddOutput(Add("version", "Show the versions of client and server",
+                  [this](Session session) { return Version(session, OutputFormatFrom(output_)); }),
+              {"table", "json"});
+  }
+
+  absl::StatusOr<int> SubmitFrom(Session session) {
+    submit_.watching.patience = Milliseconds(patience_s_);
+    submit_.output = OutputFormatFrom(output_);
+    return Submit(session, submit_);
+  }
+
+  std::vector<std::string> CommandNames() const {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app_.get_subcommands({})) names.push_back(command->get_name());
+    return names;
+  }
+
+  const CLI::App* FindCommand(const std::string& name) const {
+    for (const CLI::App* command : app_.get_subcommands({}))
+      if (command->get_name() == name) return command;
+    return nullptr;
+  }
+
+  // CLI11 would only say that a word was not expected.
+  std::string UnknownCommand(const std::vector<std::string>& arguments) const {
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const std::string& word = arguments[i];
+      if (word == "--server" || word == "--timeout") {
+        ++i;
+      } else if (word.empty() || word[0] != '-') {
+        return FindCommand(word) == nullptr ? absl::StrCat(word, word.empty() ? " " : "") : "";
+      }
+    }
+    return "";
+  }
+
+  int Help() {
+    const std::map<std::string, std::string> topics = {{"exit-codes", kExitCodesHelp},
+                                                       {"environment", kEnvironmentHelp},
+                                                       {"job-file", JobFileHelp()},
+                                                       {"json", kJsonHelp}};
+    if (const auto topic = topics.find(topic_); topic != topics.end()) {
+      *environment_.out << topic->second;
+      return kExitOk;
+    }
+    const CLI::App* command = topic_.empty() ? &app_ : FindCommand(topic_);
+    if (command == nullptr) {
+      std::vector<std::string> known = CommandNames();
+      for (const auto& [name, text] : topics) known.push_back(name);
+      return Refuse(absl::StrCat("there is no help on \"", topic_, "\".", DidYouMean(topic_, known)));
+    }
+    *environment_.out << command->help();
+    return kExitOk;
+  }
+
+  int RunCommand() {
+    const std::string address =
+        !server_.empty() ? server_ : environment_.variable("PRECIS_SERVER").value_or(kDefaultServer);
+    Connection connection(address, Milliseconds(timeout_s_));
+    for (const auto& [app, command] : commands_) {
+      if (!app->parsed()) continue;
+      const absl::StatusOr<int> code = command({environment_, connection});
+      if (code.ok()) return *code;
+      *environment_.err << "precis: " << std::string(code.status().message()) << "\n";
+      return IsRpcError(code.status()) ? kExitRpc + static_cast<int>(code.status().code()) : kExitUsage;
+    }
+    return kExitUsage;
+  }
+
+  int Refuse(const std::string& message) const {
+    std::string help = "precis --help";
+    for (const auto& [app, command] : commands_)
+      if (app->parsed()) help = absl::StrCat("precis ", app->get_name(), " --help");
+    *environment_.err << "precis: " << message << "\nSee: " << help << "\n";
+    return kExitUsage;
+  }
+
+  const Environment& environment_;
+  CLI::App app_{"", "precis"};
+  CLI::App* help_ = nullptr;
+  std::vector<std::pair<CLI::App*, Command>> commands_;
+  std::string server_;
+  double timeout_s_ = 10;
+  double patience_s_ = 60;
+  std::string topic_;
+  std::string job_;
+  std::string output_ = "table";
+  SubmitOptions submit_;
+  ExportOptions export_;
+  std::string state_;
+  std::string order_by_;
+  std::string metric_;
+  int64_t limit_ = 0;
+  int64_t after_ = 0;
+  bool feasible_ = false;
+};
+
+}  // namespace
+
+int Run(const std::vector<std::string>& arguments, const Environment& environment) {
+  try {
+    int code = CommandLine(environment).Run(arguments);
+    environment.out->flush();
+    if (!*environment.out) {
+      *environment.err << "precis: cannot write to standard output.\n";
+      if (code == kExitOk) code = kExitUsage;
+    }
+    return code;
+  } catch (const std::exception& error) {
+    *environment.err << "precis: " << error.what() << "\n";
+    return kExitUsage;
+  }
+}
+
+}  // namespace precis::client

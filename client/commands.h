@@ -1,0 +1,86 @@
+// The commands of `precis`, without their command line: options in, data on environment.out, exit code out.
+//
+// Each returns the exit code (kExitOk, or what watching a job came to) or an error, which the caller
+// prints and turns into an exit code. Nothing throws.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/connection.h"
+#include "client/environment.h"
+#include "client/job_check.h"
+#include "client/output.h"
+#include "client/watch.h"
+
+namespace precis::client {
+
+struct Session {
+  const Environment& environment;
+  Connection& connection;
+};
+
+struct SubmitOptions {
+  JobFileSource source;
+  std::string request_id;  // "": a fresh UUID
+  bool dry_run = false;
+  bool watch = false;
+  WatchOptions watching;
+  OutputFormat output = OutputFormat::kTable;
+};
+// Table output: the job's name alone, so that a script can keep it; with `watch`, what `watch` prints.
+absl::StatusOr<int> Submit(Session session, const SubmitOptions& options);
+
+struct JobOptions {
+  std::string job;
+  OutputFormat output = OutputFormat::kTable;
+};
+absl::StatusOr<int> Get(Session session, const JobOptions& options);
+absl::StatusOr<int> Cancel(Session session, const JobOptions& options);
+absl::StatusOr<int> Delete(Session session, const JobOptions& options);
+// Prints the job as it ended.
+absl::StatusOr<int> Watch(Session session, const JobOptions& options, const WatchOptions& watching);
+
+struct ListOptions {
+  std::string state;  // "" = all
+  int64_t limit = 0;  // 0 = all
+  OutputFormat output = OutputFormat::kTable;
+};
+absl::StatusOr<int> List(Session session, const ListOptions& options);
+
+struct CandidatesOptions {
+  std::string job;
+  bool feasible = false;
+  std::string order_by;
+  int64_t limit = 0;  // 0 = all
+  OutputFormat output = OutputFormat::kTable;
+};
+absl::StatusOr<int> Candidates(Session session, const CandidatesOptions& options);
+
+struct ParetoOptions {
+  std::string job;
+  bool feasible = false;
+  std::string metric;  // "": the constrained one
+  OutputFormat output = OutputFormat::kTable;
+};
+// Tables have the references and the answer beside the front; JSON and CSV have the front alone.
+absl::StatusOr<int> Pareto(Session session, const ParetoOptions& options);
+
+struct ExportOptions {
+  std::string job;
+  std::string candidate;  // number or name; "": the final one, or the one max_cost picks
+  std::string max_cost;   // the most accurate candidate that costs no more
+  std::string format = "json";
+  std::string file;  // "" or "-": environment.out
+};
+// The file is whole or absent: written beside its place, then renamed. Size and hash are checked.
+absl::StatusOr<int> Export(Session session, const ExportOptions& options);
+
+absl::StatusOr<int> Formats(Session session, OutputFormat output);
+absl::StatusOr<int> Models(Session session, OutputFormat output);
+// Never fails because there is no server: that is then said.
+absl::StatusOr<int> Version(Session session, OutputFormat output);
+
+}  // namespace precis::client

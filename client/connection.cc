@@ -1,0 +1,84 @@
+// Channel options, and gRPC's errors in our words.
+#include "client/connection.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace precis::client {
+namespace {
+
+constexpr char kRpcMark[] = "precis.client/rpc";
+constexpr char kViolations[] = "precis.client/invalid-argument";
+constexpr char kViolationsKey[] = "precis-invalid-argument-bin";
+constexpr int kMaxMessageBytes = 64 << 20;
+
+bool IsLoopback(absl::string_view address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]");
+}
+
+std::unique_ptr<v1::SearchService::Stub> Connect(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return v1::SearchService::NewStub(
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+}
+
+std::string MessageFor(const grpc::Status& status, const std::string& address) {
+  const std::string& said = status.error_message();
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
+    return absl::StrCat("no Precis server answers at ", address, " (", said,
+                        ").\nStart one with: precisd --data-dir DIR --listen ", address,
+                        "\nor name another with --server HOST:PORT or PRECIS_SERVER.");
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
+    return absl::StrCat("the server at ", address,
+                        " did not answer in time; --timeout SECONDS waits longer.");
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
+    return absl::StrCat("the server at ", address,
+                        " does not know this call: it is older than this program, ",
+                        "or not a Precis server.");
+  if (said.empty()) return absl::StrCat("the server at ", address, " gave no reason.");
+  return said;
+}
+
+}  // namespace
+
+Connection::Connection(std::string address, std::chrono::milliseconds timeout)
+    : address_(std::move(address)), timeout_(timeout), stub_(Connect(address_)) {}
+
+absl::Status Connection::FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) const {
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), MessageFor(status, address_));
+  result.SetPayload(kRpcMark, absl::Cord(address_));
+  const auto& trailing = context.GetServerTrailingMetadata();
+  if (const auto entry = trailing.find(kViolationsKey); entry != trailing.end())
+    result.SetPayload(kViolations, absl::Cord(absl::string_view(entry->second.data(), entry->second.size())));
+  return result;
+}
+
+bool IsRpcError(const absl::Status& status) { return status.GetPayload(kRpcMark).has_value(); }
+
+std::vector<v1::FieldViolation> ViolationsOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(kViolations);
+  v1::InvalidArgument details;
+  if (!payload.has_value() || !details.ParseFromString(static_cast<std::string>(*payload))) return {};
+  return {details.violations().begin(), details.violations().end()};
+}
+
+absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
+  absl::Status result(status.code(), message);
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
+  return result;
+}
+
+}  // namespace precis::client

@@ -1,0 +1,64 @@
+// The way to a Precis server: one channel, calls with deadlines, errors that say what to do.
+//
+// Threading: thread-safe after construction. Calls block up to the deadline. Nothing throws.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "precis/v1/search_service.grpc.pb.h"
+
+namespace precis::client {
+
+inline constexpr char kDefaultServer[] = "127.0.0.1:7070";
+
+class Connection {
+ public:
+  using Stub = v1::SearchService::Stub;
+
+  // `address` is host:port. Nothing is sent before the first call.
+  Connection(std::string address, std::chrono::milliseconds timeout);
+
+  const std::string& address() const { return address_; }
+  Stub& stub() { return *stub_; }
+
+  // A unary call with the deadline. The error has the server's code; see FromGrpc.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + timeout_);
+    Response response;
+    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+    if (!status.ok()) return FromGrpc(status, context);
+    return response;
+  }
+
+  // For streams: a server that stops sending is noticed by the transport, so there is no deadline here.
+  // Same code, a message that names the address and the remedy where the server cannot be reached, the
+  // violations of an INVALID_ARGUMENT attached, and marked as the server's answer (IsRpcError).
+  absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) const;
+
+ private:
+  const std::string address_;
+  const std::chrono::milliseconds timeout_;
+  std::unique_ptr<Stub> stub_;
+};
+
+// Whether the error came from a call, not from this side; decides the exit code.
+bool IsRpcError(const absl::Status& status);
+
+// The faults that an INVALID_ARGUMENT carries; none for other errors.
+std::vector<v1::FieldViolation> ViolationsOf(const absl::Status& status);
+
+// The same error with another sentence.
+absl::Status WithMessage(const absl::Status& status, absl::string_view message);
+
+}  // namespace precis::client

@@ -1,0 +1,128 @@
+// A job as people read it.
+#include "client/job_text.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "client/proto_names.h"
+#include "client/units.h"
+#include "client/utf8.h"
+
+namespace precis::client {
+namespace {
+
+using google::protobuf::Timestamp;
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+std::string Aligned(const Lines& lines) {
+  size_t width = 0;
+  for (const auto& [key, value] : lines) width = std::max(width, key.size());
+  std::string text;
+  for (const auto& [key, value] : lines)
+    absl::StrAppend(&text, key, std::string(width - key.size() + 2, ' '), Printable(value, 2000), "\n");
+  return text;
+}
+
+std::string QualityText(const v1::Quality& search, const v1::Quality* test) {
+  std::string text = absl::StrCat("search accuracy ", AccuracyText(search.accuracy()));
+  if (test != nullptr) absl::StrAppend(&text, ", test accuracy ", AccuracyText(test->accuracy()));
+  return text;
+}
+
+void AddPlan(const v1::Job& job, Lines& lines) {
+  const v1::JobSpec& spec = job.spec();
+  lines.emplace_back("model", spec.model().name());
+  lines.emplace_back("data", spec.data().name());
+  lines.emplace_back("formats", absl::StrJoin(spec.space().formats(), " "));
+  if (!job.has_plan()) return;
+  const v1::Plan& plan = job.plan();
+  const std::string unit = ConstrainedUnit(plan);
+  lines.emplace_back("target", absl::StrCat("at most ", TargetText(job), " of ", plan.constrained_metric()));
+  lines.emplace_back("reachable", absl::StrCat(CostText(plan.reachable_min(), unit), " to ",
+                                               CostText(plan.reachable_max(), unit)));
+  lines.emplace_back(
+      "network", absl::StrFormat("%.4g MMACs, %d parameters", plan.total_macs() / 1e6, plan.parameters()));
+  lines.emplace_back("steps", absl::StrCat(plan.total_steps()));
+  lines.emplace_back("plan", plan.fingerprint());
+}
+
+std::string StateLine(const v1::Job& job) {
+  std::string text = StateName(job.state());
+  if (job.state() == v1::Job::RUNNING)
+    absl::StrAppend(&text, absl::StrFormat(", %.0f%% done", 100 * job.progress().fraction()));
+  if (job.has_start_time() && job.has_end_time())
+    absl::StrAppend(&text, " after ", DurationText(SecondsBetween(job.start_time(), job.end_time())));
+  return text;
+}
+
+std::string NextStep(const v1::Job& job) {
+  const std::string id = LastPart(job.name());
+  if (job.state() == v1::Job::SUCCEEDED)
+    return absl::StrCat("precis pareto ", id, "; precis export ", id, " -o FILE");
+  if (job.state() == v1::Job::PENDING || job.state() == v1::Job::RUNNING)
+    return absl::StrCat("precis watch ", id, "; precis cancel ", id);
+  return absl::StrCat("precis candidates ", id, "; precis delete ", id);
+}
+
+}  // namespace
+
+std::string StateName(v1::Job::State state) {
+  const auto* value = v1::Job::State_descriptor()->FindValueByNumber(state);
+  return value == nullptr || state == v1::Job::STATE_UNSPECIFIED ? "unspecified" : ShortEnumName(*value);
+}
+
+std::string JobText(const v1::Job& job) {
+  Lines lines;
+  lines.emplace_back("job", job.name());
+  if (!job.spec().display_name().empty()) lines.emplace_back("title", job.spec().display_name());
+  lines.emplace_back("state", StateLine(job));
+  if (!job.error().empty()) lines.emplace_back("error", job.error());
+  AddPlan(job, lines);
+  if (job.has_result()) {
+    const v1::JobResult& result = job.result();
+    lines.emplace_back("answer", absl::StrCat("candidate ", LastPart(result.final_candidate())));
+    if (result.has_float_search())
+      lines.emplace_back("float", QualityText(result.float_search(),
+                                              result.has_float_test() ? &result.float_test() : nullptr));
+    lines.emplace_back("rejected", absl::StrCat(result.rejected_steps(), " steps"));
+    lines.emplace_back("worker", result.worker_version());
+  }
+  if (job.has_create_time()) lines.emplace_back("submitted", TimeText(job.create_time()));
+  lines.emplace_back("next", NextStep(job));
+  return Aligned(lines);
+}
+
+std::string PlanText(const v1::Job& job) {
+  Lines lines;
+  AddPlan(job, lines);
+  return Aligned(lines);
+}
+
+std::string TimeText(const Timestamp& time) {
+  if (time.seconds() == 0) return "";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromUnixSeconds(time.seconds()),
+                          absl::UTCTimeZone());
+}
+
+double SecondsBetween(const Timestamp& a, const Timestamp& b) {
+  return static_cast<double>(b.seconds() - a.seconds()) + 1e-9 * (b.nanos() - a.nanos());
+}
+
+std::string ConstrainedUnit(const v1::Plan& plan) {
+  for (const v1::CostMetric& metric : plan.costs())
+    if (metric.name() == plan.constrained_metric()) return metric.unit();
+  return "";
+}
+
+std::string TargetText(const v1::Job& job) {
+  const std::string text = CostText(job.plan().target(), ConstrainedUnit(job.plan()));
+  const std::string& asked = job.spec().cost().target();
+  return asked.empty() || asked == text ? text : absl::StrCat(text, " (", asked, ")");
+}
+
+}  // namespace precis::client

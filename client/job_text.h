@@ -1,0 +1,35 @@
+// A job as people read it.
+//
+// Threading: pure functions.
+#pragma once
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <string>
+
+#include "precis/v1/job.pb.h"
+
+namespace precis::client {
+
+// "succeeded"; "unspecified" for a state this program does not know.
+std::string StateName(v1::Job::State state);
+
+// Name, state, model, data, target, result, what to do next: one "key  value" a line.
+std::string JobText(const v1::Job& job);
+
+// The same for a job that was only checked: what it would do.
+std::string PlanText(const v1::Job& job);
+
+// "2026-01-31 12:34:56 UTC"; "" for the epoch.
+std::string TimeText(const google::protobuf::Timestamp& time);
+
+// Seconds from a to b.
+double SecondsBetween(const google::protobuf::Timestamp& a, const google::protobuf::Timestamp& b);
+
+// Unit of the job's constrained metric, "" if it is not known.
+std::string ConstrainedUnit(const v1::Plan& plan);
+
+// "0.2357 GBOPs (1.1x int4)": what was asked for beside it, where that is not the figure itself.
+std::string TargetText(const v1::Job& job);
+
+}  // namespace precis::client
