@@ -30,7 +30,7 @@ struct Assignment {
 // One entry a layer, comma-separated: "int8,int4,e4m3/int8" (weight/activation where they differ).
 // Canonical: equal assignments give equal text.
 std::string AssignmentText(const Assignment& assignment);
-// INVALID_ARGUMENT for an unknown format.
+// INVALID_ARGUMENT naming every layer whose format is unknown. "" is the assignment of no layers.
 absl::StatusOr<Assignment> ParseAssignment(std::string_view text);
 
 Assignment UniformAssignment(size_t layer_count, const Format& format);

@@ -91,12 +91,13 @@ const char* LayerKindName(Layer::Kind kind);  // "conv2d", "depthwise_conv2d", "
 
 class ModelGraph {
  public:
-  // A graph with one input node "input". Dimensions must be positive (checked).
+  // A graph with one input node "input". Dimensions must be positive, the name a word as in Add (checked).
   ModelGraph(std::string name, Shape input_shape);
 
   // Adds a node and infers its shape. INVALID_ARGUMENT, naming the node, if the name is taken, the
-  // number or shapes of the inputs do not suit the operation, or an attribute is out of range; the
-  // graph is then unchanged.
+  // number or shapes of the inputs do not suit the operation, or an attribute is out of range (all faults
+  // at once); the graph is then unchanged. A name is printable ASCII without spaces. Attributes are at
+  // most 2^20, tensors 2^40 elements, so that no count or sum overflows.
   absl::StatusOr<NodeId> Add(std::string node_name, NodeOp op, std::vector<NodeId> inputs);
 
   const std::string& name() const { return name_; }

@@ -12,21 +12,25 @@
 namespace precis {
 
 enum class Stem {
-  kAuto,   // kImageNet for inputs of 96 pixels and more, else kSmall
-  kSmall,  // 3×3 stride 1, no pooling; mobilenet_v2 also drops the stride of its second stage (CIFAR
-           // practice)
-  kImageNet,
+  kAuto,      // kImageNet for inputs of 96 pixels and more, else kSmall
+  kSmall,     // 3×3 stride 1, no pooling; mobilenet_v2 also drops the stride of its second stage (CIFAR
+              // practice)
+  kImageNet,  // ResNets 7×7 stride 2 and 3×3 max pooling stride 2, mobilenet_v2 3×3 stride 2
 };
 
 struct ModelOptions {
-  int64_t channels = 3;  // of the input image
+  int64_t channels = 3;  // of the input image; 1…1024
+  // Up to 4096, and at least the network's total stride, so that the last pooling sees one pixel or more:
+  // resnet8 and resnet20 4, the others 8; four times that with the ImageNet stem.
   int64_t height = 32;
   int64_t width = 32;
-  int64_t classes = 10;
-  double width_multiplier = 1.0;  // channels of every layer, rounded to a multiple of 8; 0.1…4
+  int64_t classes = 10;  // 1…1 000 000
+  // Channels of every layer, 0.1…4, rounded to the nearest multiple of 8, at least 8, one step further up
+  // where that would lose more than a tenth. The last convolution of mobilenet_v2 never falls below 1280.
+  double width_multiplier = 1.0;
   Stem stem = Stem::kAuto;
   // resnet18: a 1×1 projection on the first shortcut of stage 1, as the networks of FLIQS have it
-  // (1.8269 GMACs); false leaves it out as torchvision does (1.8141).
+  // (1.8269 GMACs); false leaves it out as torchvision does (1.8141). Others: no effect.
   bool stage1_projection = true;
 };
 
@@ -39,6 +43,8 @@ struct ModelInfo {
 //   32, 64 channels, n = 1 or 3 basic blocks each; shortcuts that change shape are 1×1 projections.
 // resnet18, resnet50: He et al. 2016; resnet50 is v1.5 (the stride sits in the 3×3).
 // mobilenet_v2: Sandler et al. 2018.
+// Layers are named by place: "stem.conv", "stage2.block0.conv1", "stage2.block0.shortcut.conv",
+// "stage2.block0.expand.conv", "classifier". Stages count from 1, blocks from 0.
 const std::vector<ModelInfo>& Models();
 
 // NOT_FOUND with a did-you-mean for an unknown name; INVALID_ARGUMENT, naming the option, if a value is

@@ -27,8 +27,9 @@ struct WeightFile {
 // UNAVAILABLE with the path and the system's reason.
 absl::Status WriteWeightFile(const WeightFile& file, const std::string& path);
 
-// NOT_FOUND; DATA_LOSS, naming the fault, for anything that is not a well-formed F32 safetensors file.
-// Sizes are checked against the file's length before anything is allocated.
+// NOT_FOUND; UNAVAILABLE if it cannot be opened or read; DATA_LOSS, naming the fault, for anything that is
+// not a well-formed F32 safetensors file: header of at most 8 MiB, every byte of the data in exactly one
+// tensor. Sizes are checked against the file's length before anything is allocated.
 absl::StatusOr<WeightFile> ReadWeightFile(const std::string& path);
 
 }  // namespace precis
