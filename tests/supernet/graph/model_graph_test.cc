@@ -165,6 +165,8 @@ TEST(ModelGraph, NamesAllFaultsOfANodeAtOnce) {
   ModelGraph graph("many", {4, 8, 8});
   const std::string message =
       Refusal(graph, "input", Conv2dNode{.out_channels = -1, .kernel = 0, .stride = 0}, {0});
+  EXPECT_THAT(Refusal(graph, "input", Conv2dNode{.out_channels = 3, .kernel = 99, .groups = 2}, {0}),
+              AllOf(HasSubstr("taken"), HasSubstr("must divide"), HasSubstr("does not fit")));
   EXPECT_THAT(message, AllOf(HasSubstr("taken"), HasSubstr("out_channels"), HasSubstr("kernel"),
                              HasSubstr("stride"), Not(HasSubstr("padding"))));
 }
@@ -175,7 +177,7 @@ TEST(ModelGraph, RefusesNodesTooLargeToCount) {
       Refusal(graph, "x", Conv2dNode{.out_channels = 1 << 20, .kernel = 1 << 10, .padding = 1 << 19}, {0}),
       HasSubstr("too large"));
   EXPECT_THAT(Refusal(graph, "x", Conv2dNode{.out_channels = 1 << 20, .kernel = 65, .padding = 32}, {0}),
-              AllOf(HasSubstr("the weight is too large"), HasSubstr("computes too much")));
+              AllOf(HasSubstr("the weight is too large"), HasSubstr("multiply-accumulates")));
 }
 
 TEST(ModelGraph, CanonicalTextDiffersWhereGraphsDo) {
