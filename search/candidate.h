@@ -12,7 +12,7 @@
 namespace precis::search {
 
 enum class Origin {
-  kSampled,    // proposed by the controller
+  kSampled,    // proposed by the controller, or worked out from what it has sampled
   kReference,  // uniform, or the hand rule
   kFinal,      // the search's answer
 };
@@ -25,8 +25,8 @@ struct Candidate {
   int64_t number = 0;  // 1, 2, … within the job, in the order first evaluated
   Assignment assignment;
   Origin origin = Origin::kSampled;
-  std::string label;            // for references: "uniform int4"
-  int64_t step = 0;             // of the weights it was measured under
+  std::string label;  // what it is, where that has a name: "uniform int4", "most probable", "estimated best"
+  int64_t step = 0;   // of the weights it was measured under
   int64_t sampled_at = 0;       // step at which the controller first proposed it; -1 = never
   Quality search;               // on the search split
   std::optional<Quality> test;  // on the test split: references and the final choice, once, at the end

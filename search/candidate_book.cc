@@ -20,10 +20,10 @@ size_t CandidateBook::Enter(const Assignment& assignment, Origin origin, const s
   const auto [at, is_new] = by_text_.emplace(AssignmentText(assignment), candidates_.size());
   if (!is_new) {
     Candidate& known = candidates_[at->second];
-    if (origin == Origin::kReference && known.origin == Origin::kSampled) {
-      known.origin = origin;
-      known.label = label;
-    }
+    const bool is_news = origin == Origin::kReference && known.origin == Origin::kSampled;
+    if (is_news) known.origin = origin;
+    if (is_news || known.label.empty()) known.label = label;
+    if (known.sampled_at < 0) known.sampled_at = sampled_at;
     return at->second;
   }
   Candidate candidate;

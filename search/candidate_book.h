@@ -18,8 +18,9 @@ class CandidateBook {
   // `plan` must outlive the book.
   explicit CandidateBook(const Plan& plan) : plan_(plan) {}
 
-  // Index of the candidate with this assignment; a new one is numbered and priced. One already there
-  // stays as it is, but a reference's label is put on what was only sampled so far.
+  // Index of the candidate with this assignment; a new one is numbered and priced. One already there learns
+  // that it is a reference, its label if it has none or a reference's is given, and when it was sampled if
+  // that was not known.
   size_t Enter(const Assignment& assignment, Origin origin, const std::string& label, int64_t sampled_at);
 
   bool Contains(const Assignment& assignment) const;

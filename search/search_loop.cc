@@ -5,10 +5,15 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "search/controller/reinforce.h"
+#include "search/cost/target.h"
 #include "search/final_choice.h"
+#include "search/format_error.h"
 #include "search/oracle_session.h"
 #include "search/reward.h"
 #include "search/sample_choice.h"
@@ -28,6 +33,19 @@ std::vector<int> OptionCounts(const SearchSpace& space) {
   return counts;
 }
 
+// The choices that give `assignment`; none if the space cannot.
+std::optional<Choices> ChoicesOf(const SearchSpace& space, const Assignment& assignment) {
+  Choices choices;
+  for (const Decision& decision : space.decisions) {
+    const LayerFormats& wanted = assignment.layers[decision.layers.front()];
+    const auto at = std::find(decision.options.begin(), decision.options.end(), wanted);
+    if (at == decision.options.end()) return std::nullopt;
+    choices.push_back(static_cast<int>(at - decision.options.begin()));
+  }
+  if (space.Apply(choices) != assignment) return std::nullopt;
+  return choices;
+}
+
 class SearchRun {
  public:
   SearchRun(const Plan& plan, Oracle& oracle, Controller& controller, SearchSink& sink)
@@ -35,7 +53,7 @@ class SearchRun {
         oracle_(oracle),
         controller_(controller),
         session_(plan, oracle, sink),
-        samples_(OptionCounts(plan.space), plan.search_steps),
+        samples_(OptionErrors(plan.space), plan.search_steps),
         progress_(session_.meter.progress) {}
 
   absl::Status Search();
@@ -46,14 +64,20 @@ class SearchRun {
 
  private:
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
-  void Learn(const Choices& choices, double cost, double quality);
-  absl::Status EvaluateProvisionally();
-  std::vector<size_t> EnterReferences(bool all);
-  std::vector<PricedSample> Priced() const;
-  size_t EnterSample(size_t index);
-  size_t EnterMostProbable();
   double AheadOfSearch(int64_t step) const;
   double AheadOfFrozen() const;
+  void Learn(const Choices& choices, double cost, double quality);
+  absl::Status EvaluateProvisionally();
+
+  Choices MostProbable() const;
+  Choices EstimatedBest(double budget) const;
+  std::vector<PricedSample> PricedSamples() const;
+  bool IsCandidate(const Choices& choices) const {
+    return session_.book.Contains(plan_.space.Apply(choices));
+  }
+  size_t Enter(const Choices& choices, const std::string& label);
+  std::vector<size_t> EnterReferences(bool all);
+  void EnterSpread();
 
   const Plan& plan_;
   Oracle& oracle_;
@@ -61,10 +85,11 @@ class SearchRun {
   OracleSession session_;
   SampleLog samples_;
   Progress& progress_;
-  std::vector<SampleEstimate> estimates_;  // from the freeze on
-  size_t slots_ = 0;                       // sampled candidates still to be chosen, from the freeze on
   double worst_reward_ = kNone;
   double worst_quality_ = kNone;
+  // From the freeze on.
+  LogEstimate estimate_;
+  size_t slots_ = 0;   // sampled candidates still to be chosen
   size_t frozen_ = 0;  // candidate
   SearchResult result_;
 };
@@ -75,7 +100,7 @@ double SearchRun::AheadOfFrozen() const {
   const auto references = static_cast<double>(plan_.references.size());
   const auto sampled = static_cast<double>(plan_.spec.finish.sampled_candidates);
   return static_cast<double>(plan_.total_steps - plan_.search_steps) * meter.step_images() +
-         (references + sampled + 2) * meter.evaluation_images(false) +
+         (references + sampled + 3) * meter.evaluation_images(false) +
          (references + 2) * meter.evaluation_images(true);
 }
 
@@ -86,7 +111,7 @@ double SearchRun::AheadOfSearch(int64_t step) const {
       plan_.spec.finish.sampled_candidates == 0
           ? 0
           : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan_.search_steps));
-  const auto at_freeze = static_cast<double>(plan_.references.size() + 1 + kFreezeSamples);
+  const auto at_freeze = static_cast<double>(plan_.references.size() + 2 + kFreezeSamples);
   return steps * (meter.step_images() + meter.probe_images()) +
          (provisional + at_freeze) * meter.evaluation_images(false) + AheadOfFrozen();
 }
@@ -125,30 +150,33 @@ absl::Status SearchRun::Search() {
     progress_.mean_max_probability = policy.mean_max_probability;
     if (absl::Status status = session_.Report(); !status.ok()) return status;
     const int64_t done = step + 1;
-    if (done % interval == 0 && done > plan_.warmup_steps && done < plan_.search_steps) {
+    if (done % interval == 0 && done >= plan_.warmup_steps + interval && done < plan_.search_steps) {
       if (absl::Status status = EvaluateProvisionally(); !status.ok()) return status;
     }
   }
   return absl::OkStatus();
 }
 
-size_t SearchRun::EnterMostProbable() {
-  const Choices choices =
-      MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
-  const Assignment assignment = plan_.space.Apply(choices);
-  return session_.book.Enter(assignment, Origin::kSampled, "", samples_.FirstStep(choices));
+Choices SearchRun::MostProbable() const {
+  return MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
 }
 
-// The most probable choice so far. It may take a third of the slots for sampled candidates, so that most
-// remain for those that are known better at the end.
+Choices SearchRun::EstimatedBest(double budget) const {
+  return MostProbableWithin(plan_.space, estimate_.effects, cost_model(), budget);
+}
+
+// Takes a third of the slots for sampled candidates at most, so that most remain for those that are known
+// better at the end.
 absl::Status SearchRun::EvaluateProvisionally() {
   const size_t most = static_cast<size_t>(plan_.spec.finish.sampled_candidates) / 3;
-  const Choices choices =
-      MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
-  const Assignment assignment = plan_.space.Apply(choices);
-  if (!session_.book.Contains(assignment) && session_.book.size() >= most) return absl::OkStatus();
-  const size_t index = session_.book.Enter(assignment, Origin::kSampled, "", samples_.FirstStep(choices));
-  return session_.EvaluateStale({index});
+  const Choices choices = MostProbable();
+  if (!IsCandidate(choices) && session_.book.size() >= most) return absl::OkStatus();
+  return session_.EvaluateStale({Enter(choices, "")});
+}
+
+size_t SearchRun::Enter(const Choices& choices, const std::string& label) {
+  return session_.book.Enter(plan_.space.Apply(choices), Origin::kSampled, label,
+                             samples_.FirstStep(choices));
 }
 
 // Those within the target, or all.
@@ -156,42 +184,40 @@ std::vector<size_t> SearchRun::EnterReferences(bool all) {
   std::vector<size_t> entered;
   for (const Reference& reference : plan_.references) {
     if (!all && TotalCost(cost_model(), reference.assignment) > plan_.target) continue;
-    entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name, -1));
+    const std::optional<Choices> choices = ChoicesOf(plan_.space, reference.assignment);
+    entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name,
+                                          choices.has_value() ? samples_.FirstStep(*choices) : -1));
   }
   return entered;
 }
 
-std::vector<PricedSample> SearchRun::Priced() const {
+std::vector<PricedSample> SearchRun::PricedSamples() const {
   std::vector<PricedSample> priced;
-  priced.reserve(estimates_.size());
-  for (const SampleEstimate& estimate : estimates_) {
-    const Assignment assignment = plan_.space.Apply(estimate.choices);
+  priced.reserve(estimate_.samples.size());
+  for (const SampleEstimate& sample : estimate_.samples) {
+    const Assignment assignment = plan_.space.Apply(sample.choices);
     priced.push_back(
-        {TotalCost(cost_model(), assignment), estimate.quality, session_.book.Contains(assignment)});
+        {TotalCost(cost_model(), assignment), sample.quality, session_.book.Contains(assignment)});
   }
   return priced;
-}
-
-size_t SearchRun::EnterSample(size_t index) {
-  const SampleEstimate& sample = estimates_[index];
-  return session_.book.Enter(plan_.space.Apply(sample.choices), Origin::kSampled, "", sample.first_step);
 }
 
 absl::Status SearchRun::Freeze() {
   progress_.phase = Phase::kFreeze;
   result_.policy = controller_.Summary();
   slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();
-  estimates_ = samples_.Estimates();
+  estimate_ = samples_.Estimate();
 
-  std::vector<size_t> list = {EnterMostProbable()};
-  for (size_t reference : EnterReferences(false)) list.push_back(reference);
-  const std::vector<PricedSample> priced = Priced();
+  std::vector<size_t> list = EnterReferences(false);
+  list.push_back(Enter(MostProbable(), "most probable"));
+  list.push_back(Enter(EstimatedBest(plan_.target), "estimated best"));
+  const std::vector<PricedSample> priced = PricedSamples();
   for (size_t sample : BestWithin(priced, plan_.target, kFreezeSamples)) {
     if (!priced[sample].taken) {
       if (slots_ == 0) continue;
       --slots_;
     }
-    list.push_back(EnterSample(sample));
+    list.push_back(Enter(estimate_.samples[sample].choices, ""));
   }
 
   session_.meter.SetAhead(static_cast<double>(list.size()) * session_.meter.evaluation_images(false) +
@@ -199,6 +225,24 @@ absl::Status SearchRun::Freeze() {
   if (absl::Status status = session_.EvaluateStale(list); !status.ok()) return status;
   frozen_ = session_.book.BestWithinTarget(list);
   return absl::OkStatus();
+}
+
+// Fills the slots that are left: half with what the estimate holds best within budgets spread by equal ratios
+// between the cheapest and the dearest, the rest with samples.
+void SearchRun::EnterSpread() {
+  const size_t budgets = (slots_ + 1) / 2;
+  const double ratio = plan_.dearest / plan_.cheapest;
+  for (size_t i = 1; i <= budgets; ++i) {
+    const double share = static_cast<double>(i) / static_cast<double>(budgets + 1);
+    const double budget = plan_.cheapest * std::pow(ratio, share);
+    const Choices choices = EstimatedBest(budget);
+    if (IsCandidate(choices)) continue;
+    Enter(choices, absl::StrCat("estimated best within ", CostText(cost_model().name(), budget)));
+    --slots_;
+  }
+  for (size_t sample : SpreadOverCosts(PricedSamples(), slots_)) {
+    Enter(estimate_.samples[sample].choices, "");
+  }
 }
 
 absl::Status SearchRun::TrainFrozen() {
@@ -217,7 +261,7 @@ absl::Status SearchRun::Finish(const std::string& weights_path) {
   progress_.phase = Phase::kFinish;
   CandidateBook& book = session_.book;
   const std::vector<size_t> references = EnterReferences(true);
-  for (size_t sample : SpreadOverCosts(Priced(), slots_)) EnterSample(sample);
+  EnterSpread();
 
   std::vector<size_t> all(book.size());
   std::iota(all.begin(), all.end(), size_t{0});

@@ -1,20 +1,21 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
 //   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
-//            At each eighth of these steps after the warm-up, the most probable configuration within the
+//            At each eighth of these steps, from one eighth after the warm-up on, the most probable configuration within the
 //            target so far is evaluated, so that whoever watches, or cancels, has candidates.
 //   freeze   Counted evaluation on the search split of: the policy's most probable configuration within the
-//            target, every reference within the target, the three best samples within the target. The best is
-//            frozen (by accuracy; ties: the lower loss, then the cheaper).
+//            target, every reference within the target, the three best samples within the target, and the
+//            configuration within the target that all samples together make out to be the best
+//            (search/sample_log.h). The best of these is frozen (by accuracy; ties: the lower loss, then the
+//            cheaper).
 //   frozen   [search_steps, total_steps): training goes on under the frozen configuration alone.
 //   finish   Every candidate is evaluated again under the final weights, and so are the references beyond
-//            the target and samples spread over the range of costs; the best within the target on the
-//            search split (ties as above) is final. Then, once: float, references and final on the test
-//            split. Weights are saved, calibrated for the final configuration.
+//            the target and, spread over the range of costs, more samples and estimated bests; the best
+//            within the target on the search split (ties as above) is final. Then, once: float, references
+//            and final on the test split. Weights are saved, calibrated for the final configuration.
 //
-// Candidates are at most: the references, the most probable configuration, finish.sampled_candidates
-// samples (a third of them at most from the evaluations during the search). Which samples are good is
-// estimated from all of them together (search/sample_log.h).
+// Candidates are at most: the references, the most probable and the estimated best configuration, and
+// finish.sampled_candidates others (a third of them at most from the evaluations during the search).
 //
 // A step whose loss is not finite or explodes changes nothing (Oracle's contract), teaches the policy
 // nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a sample
