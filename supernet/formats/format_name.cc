@@ -196,7 +196,7 @@ std::string IntegerName(const ElementFormat& element) {
 }
 
 std::string FloatName(const ElementFormat& element) {
-  const std::string layout = absl::StrCat("e", element.exponent_bits, "m", element.mantissa_bits);
+  std::string layout = absl::StrCat("e", element.exponent_bits, "m", element.mantissa_bits);
   if (element.specials == DefaultSpecials(element.exponent_bits, element.mantissa_bits)) return layout;
   switch (element.specials) {
     case Specials::kNone:

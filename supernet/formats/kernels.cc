@@ -122,6 +122,7 @@ PRECIS_INLINE void QuantizeLoop(const ElementFormat& element, float scale, const
   }
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in parentheses.
 #define PRECIS_KERNEL_SET(SET, TARGET)                                                                  \
   TARGET float MaxAbs##SET(const float* in, size_t count) { return MaxAbsLoop(in, count); }             \
   TARGET void Quantize##SET(const ElementFormat& element, float scale, const float* in, float* out,     \
@@ -132,6 +133,7 @@ PRECIS_INLINE void QuantizeLoop(const ElementFormat& element, float scale, const
                                    size_t count) {                                                      \
     StraightThroughLoop(limit, in, grad_out, grad_in, count);                                           \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 PRECIS_KERNEL_SET(Portable, )
 

@@ -60,6 +60,7 @@ Assignment UniformAssignment(size_t layer_count, const Format& format) {
 SearchSpace SearchSpace::PerLayer(const std::vector<Layer>& layers, const std::vector<Format>& formats) {
   PRECIS_CHECK(!formats.empty());
   std::vector<LayerFormats> options;
+  options.reserve(formats.size());
   for (const Format& format : formats) options.push_back({format, format});
   SearchSpace space;
   space.layer_count = layers.size();

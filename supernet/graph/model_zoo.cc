@@ -43,8 +43,8 @@ class Builder {
 
   int64_t ChannelsOf(NodeId node) const { return graph_.node(node).shape[0]; }
 
-  NodeId Add(const std::string& name, NodeOp op, std::vector<NodeId> inputs) {
-    absl::StatusOr<NodeId> node = graph_.Add(name, std::move(op), std::move(inputs));
+  NodeId Add(const std::string& name, const NodeOp& op, std::vector<NodeId> inputs) {
+    absl::StatusOr<NodeId> node = graph_.Add(name, op, std::move(inputs));
     PRECIS_CHECK(node.ok());
     return *node;
   }

@@ -19,6 +19,8 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 does not deduce aggregates by itself
 
 bool IsImage(const Shape& shape, NodeFaults& faults) {
   if (shape.size() == 3) return true;

@@ -114,15 +114,13 @@ class Reader {
     WeightFile file;
     std::vector<Entry> entries;
     for (const auto& [name, value] : header->items()) {
-      absl::Status status;
       if (name == kMetadataKey) {
-        status = ReadMetadata(value, file.metadata);
-      } else {
-        absl::StatusOr<Entry> entry = ReadEntry(name, value);
-        if (entry.ok()) entries.push_back(*std::move(entry));
-        status = entry.status();
+        if (absl::Status status = ReadMetadata(value, file.metadata); !status.ok()) return status;
+        continue;
       }
-      if (!status.ok()) return status;
+      absl::StatusOr<Entry> entry = ReadEntry(name, value);
+      if (!entry.ok()) return entry.status();
+      entries.push_back(*std::move(entry));
     }
     if (absl::Status status = CheckCover(entries); !status.ok()) return status;
     for (Entry& entry : entries) {
@@ -260,6 +258,7 @@ class Reader {
   // Every byte of the data belongs to exactly one tensor.
   absl::Status CheckCover(const std::vector<Entry>& entries) const {
     std::vector<const Entry*> order;
+    order.reserve(entries.size());
     for (const Entry& entry : entries) order.push_back(&entry);
     std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
       return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);

@@ -284,7 +284,8 @@ __attribute__((target("f16c"))) uint32_t HardwareHalf(float x) {
 }
 
 TEST(Quantize, Fp16IsWhatTheProcessorRoundsTo) {
-  if (!__builtin_cpu_supports("f16c")) GTEST_SKIP() << "this processor has no half precision";
+  // Every processor with AVX2 converts half precision, and clang 14 cannot ask for that by name.
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this processor may not convert half precision";
   std::mt19937 random(13);
   for (int i = 0; i < 400000; ++i) {
     auto x = std::bit_cast<float>(static_cast<uint32_t>(random()));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -79,8 +80,9 @@ TEST_F(WeightFileTest, ReadsWhatItWrote) {
     const WeightTensor& other = read->tensors.at(name);
     EXPECT_EQ(other.shape, tensor.shape);
     ASSERT_EQ(other.values.size(), tensor.values.size());
-    EXPECT_EQ(std::memcmp(other.values.data(), tensor.values.data(), tensor.values.size() * sizeof(float)),
-              0);
+    for (size_t i = 0; i < tensor.values.size(); ++i) {
+      EXPECT_EQ(std::bit_cast<uint32_t>(other.values[i]), std::bit_cast<uint32_t>(tensor.values[i]));
+    }
   }
 }
 
