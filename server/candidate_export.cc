@@ -1,0 +1,107 @@
+// The export call.
+#include "server/candidate_export.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/candidate_listing.h"
+#include "server/digest.h"
+#include "server/export/exporter.h"
+#include "server/grpc_status.h"
+#include "server/job_check.h"
+#include "server/job_state.h"
+#include "server/resource_name.h"
+#include "server/search_service.h"
+#include "supernet/graph/weight_file.h"
+
+namespace precis::server {
+namespace {
+
+constexpr size_t kChunkBytes = 64 * 1024;
+
+std::string SuffixOf(const std::string& format) {
+  for (const ExportFormat& each : ExportFormats()) {
+    if (each.name == format) return each.file_suffix;
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files, const JobRecord& job,
+                                             int64_t number, const std::string& format) {
+  if (job.state != JobState::kSucceeded || !job.result) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", job.id, " is ", JobStateName(job.state),
+                     ". Only candidates of a job that has SUCCEEDED can be exported."));
+  }
+  if (number == 0) number = job.result->final_candidate;
+  absl::StatusOr<std::vector<search::Candidate>> candidates = AllCandidates(store, job.id, false);
+  if (!candidates.ok()) return candidates.status();
+  const auto chosen = std::find_if(candidates->begin(), candidates->end(),
+                                   [&](const search::Candidate& each) { return each.number == number; });
+  if (chosen == candidates->end()) {
+    return absl::NotFoundError(absl::StrCat("job ", job.id, " has no candidate ", number));
+  }
+  absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job.spec, job.plan.fingerprint);
+  if (!plan.ok()) return plan.status();
+  absl::StatusOr<WeightFile> weights = ReadWeightFile(files.WeightsPath(job.id));
+  if (!weights.ok()) return weights.status();
+
+  absl::StatusOr<std::string> weights_sha256 = Sha256HexOfFile(files.WeightsPath(job.id));
+  if (!weights_sha256.ok()) return weights_sha256.status();
+
+  ExportInput input;
+  input.plan = plan->get();
+  input.candidate = &*chosen;
+  input.result = *job.result;
+  input.weights = &*weights;
+  input.weights_file_name = JobFiles::kWeightsFile;
+  input.weights_sha256 = *std::move(weights_sha256);
+  input.job_name = JobName(job.id);
+  input.server_version = PRECIS_VERSION;
+  input.worker_version = job.worker_version;
+  // A reference that became the final choice keeps its label.
+  std::copy_if(candidates->begin(), candidates->end(), std::back_inserter(input.references),
+               [](const search::Candidate& each) { return !each.label.empty(); });
+  absl::StatusOr<std::string> bytes = ExportCandidate(format, input);
+  if (!bytes.ok()) return bytes.status();
+  const std::string stem = absl::StrCat((*plan)->spec.model.name, "-", job.id, "-", number);
+  return ExportedFile{.candidate_number = number,
+                      .bytes = *std::move(bytes),
+                      .suggested_name = absl::StrCat(stem, SuffixOf(format))};
+}
+
+grpc::Status SearchServiceImpl::ExportCandidate(grpc::ServerContext* /*context*/,
+                                                const v1::ExportCandidateRequest* request,
+                                                grpc::ServerWriter<v1::ExportCandidateResponse>* writer) {
+  CandidateName name;
+  if (absl::StatusOr<std::string> job_id = ParseJobName(request->name(), "name"); job_id.ok()) {
+    name.job_id = *job_id;
+  } else {
+    absl::StatusOr<CandidateName> candidate = ParseCandidateName(request->name(), "name");
+    if (!candidate.ok()) return ToGrpcStatus(candidate.status());
+    name = *candidate;
+  }
+  absl::StatusOr<JobRecord> job = FindJob(JobName(name.job_id), "name");
+  if (!job.ok()) return ToGrpcStatus(job.status());
+  const std::string format = request->format().empty() ? "json" : request->format();
+  absl::StatusOr<ExportedFile> file = ExportFromStore(*store_, files_, *job, name.number, format);
+  if (!file.ok()) return ToGrpcStatus(file.status());
+
+  v1::ExportCandidateResponse response;
+  v1::ExportMetadata& metadata = *response.mutable_metadata();
+  metadata.set_candidate(CandidateResourceName(job->id, file->candidate_number));
+  metadata.set_size_bytes(static_cast<int64_t>(file->bytes.size()));
+  metadata.set_sha256(Sha256Hex(file->bytes));
+  metadata.set_suggested_file_name(file->suggested_name);
+  if (!writer->Write(response)) return grpc::Status::CANCELLED;
+  for (size_t begin = 0; begin < file->bytes.size(); begin += kChunkBytes) {
+    response.set_chunk(file->bytes.substr(begin, kChunkBytes));
+    if (!writer->Write(response)) return grpc::Status::CANCELLED;
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace precis::server

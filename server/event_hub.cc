@@ -1,0 +1,54 @@
+// The hub's thread.
+#include "server/event_hub.h"
+
+#include <utility>
+
+namespace precis::server {
+
+EventHub::EventHub() : thread_([this] { Run(); }) {}
+
+EventHub::~EventHub() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void EventHub::Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::weak_ptr<Watcher>>& list = watchers_[job_id];
+  std::erase_if(list, [](const std::weak_ptr<Watcher>& each) { return each.expired(); });
+  list.push_back(watcher);
+}
+
+void EventHub::Notify(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  if (watchers_.contains(job_id)) dirty_.insert(job_id);
+}
+
+void EventHub::Run() {
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !dirty_.empty(); };
+  while (true) {
+    std::vector<std::shared_ptr<Watcher>> woken;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (stopping_) return;
+      for (const std::string& job_id : std::exchange(dirty_, {})) {
+        auto found = watchers_.find(job_id);
+        if (found == watchers_.end()) continue;
+        std::erase_if(found->second, [&](const std::weak_ptr<Watcher>& each) {
+          std::shared_ptr<Watcher> watcher = each.lock();
+          if (watcher == nullptr) return true;
+          woken.push_back(std::move(watcher));
+          return false;
+        });
+        if (found->second.empty()) watchers_.erase(found);
+      }
+    }
+    for (const std::shared_ptr<Watcher>& watcher : woken) watcher->Wake();
+  }
+}
+
+}  // namespace precis::server

@@ -1,0 +1,50 @@
+// EventHub: wakes those who watch a job when its log has grown.
+//
+// The store is the log; the hub carries no events. A watcher reads on from its own position when woken,
+// so a slow one holds nothing and nobody, and a wake-up too many does no harm.
+//
+// Threading: thread-safe. Wake-ups come from the hub's one thread, one after the other.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace precis::server {
+
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // Something was added since the last call, perhaps. Must not block.
+  virtual void Wake() = 0;
+};
+
+class EventHub {
+ public:
+  EventHub();
+  ~EventHub();
+
+  // Wakes the watcher after each later Notify(job_id) until it is destroyed; the hub does not keep it alive.
+  // Watch first, read the store then: what is added in between wakes.
+  void Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher);
+
+  // The job's log has grown, or the job is gone. Returns at once.
+  void Notify(const std::string& job_id);
+
+ private:
+  void Run();
+
+  absl::Mutex mutex_;
+  std::unordered_map<std::string, std::vector<std::weak_ptr<Watcher>>> watchers_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> dirty_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace precis::server

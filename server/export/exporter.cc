@@ -1,0 +1,53 @@
+// The table of exporters.
+#include "server/export/exporter.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/export/json_exporter.h"
+#include "supernet/formats/check.h"
+#include "supernet/formats/did_you_mean.h"
+
+namespace precis::server {
+namespace {
+
+using Exporter = absl::StatusOr<std::string> (*)(const ExportInput&);
+
+struct Row {
+  ExportFormat format;
+  Exporter run;
+};
+
+const std::vector<Row>& Rows() {
+  static const std::vector<Row> rows = {
+      {{"json",
+        "formats, scales, costs and accuracy of every layer in one JSON document (precis-export version 1)",
+        ".json"},
+       ExportJson}};
+  return rows;
+}
+
+}  // namespace
+
+const std::vector<ExportFormat>& ExportFormats() {
+  static const std::vector<ExportFormat> formats = [] {
+    std::vector<ExportFormat> all;
+    for (const Row& row : Rows()) all.push_back(row.format);
+    return all;
+  }();
+  return formats;
+}
+
+absl::StatusOr<std::string> ExportCandidate(const std::string& format, const ExportInput& input) {
+  PRECIS_CHECK(input.plan != nullptr && input.candidate != nullptr && input.weights != nullptr);
+  std::vector<std::string> known;
+  for (const Row& row : Rows()) {
+    if (row.format.name == format) return row.run(input);
+    known.push_back(row.format.name);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown export format \"", format, "\".",
+                                                 DidYouMean(format, known),
+                                                 " Known are: ", absl::StrJoin(known, ", "), "."));
+}
+
+}  // namespace precis::server

@@ -1,0 +1,78 @@
+// Checks of a submitted job.
+#include "server/job_check.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/convert.h"
+#include "supernet/data/dataset.h"
+
+namespace precis::server {
+namespace {
+
+constexpr size_t kMostRequestIdBytes = 100;
+
+void CheckData(const search::DataSpec& data, search::Violations& violations) {
+  absl::StatusOr<DatasetInfo> info = FindDataset(data.name);
+  if (!info.ok()) return;  // CompilePlan has said so
+  absl::Status status = InspectDataset(*info, data.path);
+  if (!status.ok()) violations.push_back({"data.path", std::string(status.message())});
+}
+
+}  // namespace
+
+CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
+  CheckedJob checked;
+  search::Violations& violations = checked.violations;
+  if (request.request_id().size() > kMostRequestIdBytes) {
+    violations.push_back({"request_id", absl::StrCat("has ", request.request_id().size(), " bytes: at most ",
+                                                     kMostRequestIdBytes, " are allowed.")});
+  }
+  if (!request.has_spec()) {
+    violations.push_back({"spec", "is missing: say what to search."});
+    return checked;
+  }
+  const search::JobSpec spec = JobSpecFromWire(request.spec(), violations);
+  search::CompiledPlan compiled = search::CompilePlan(spec, Datasets());
+  violations.insert(violations.end(), compiled.violations.begin(), compiled.violations.end());
+  CheckData(spec.data, violations);
+  if (!violations.empty()) return checked;
+  checked.record.request_id = request.request_id();
+  checked.record.spec = SpecBytes(spec);
+  checked.record.spec_digest = SpecDigest(spec);
+  checked.record.display_name = spec.display_name;
+  checked.record.plan = SummarizePlan(*compiled.plan);
+  return checked;
+}
+
+PlanSummary SummarizePlan(const search::Plan& plan) {
+  PlanSummary summary;
+  summary.fingerprint = plan.fingerprint;
+  for (const auto& cost : plan.costs) {
+    summary.cost_names.push_back(cost->name());
+    summary.cost_units.push_back(cost->unit());
+    summary.cost_bases.push_back(cost->basis());
+  }
+  summary.constrained = static_cast<int64_t>(plan.constrained);
+  summary.target = plan.target;
+  summary.cheapest = plan.cheapest;
+  summary.dearest = plan.dearest;
+  summary.total_steps = plan.total_steps;
+  summary.total_macs = TotalMacs(plan.graph);
+  summary.parameters = plan.graph.ParameterCount();
+  for (const Layer& layer : plan.layers) summary.layer_names.push_back(layer.name);
+  return summary;
+}
+
+absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const std::string& spec_bytes,
+                                                                  const std::string& fingerprint) {
+  absl::StatusOr<search::JobSpec> spec = SpecFromBytes(spec_bytes);
+  if (!spec.ok()) return spec.status();
+  search::CompiledPlan compiled = search::CompilePlan(*spec, Datasets());
+  if (compiled.plan == nullptr || compiled.plan->fingerprint != fingerprint) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this version of Precis (", PRECIS_VERSION,
+                     ") works the job out in another way than the one that accepted it. Submit it again."));
+  }
+  return compiled.plan;
+}
+
+}  // namespace precis::server

@@ -1,0 +1,31 @@
+// From a submitted spec to a job that can be stored, or to everything that is wrong with it.
+//
+// Threading: pure but for reading the headers of the data files. Takes milliseconds.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "precis/v1/search_service.pb.h"
+#include "search/plan.h"
+#include "search/violation.h"
+#include "server/store/records.h"
+
+namespace precis::server {
+
+// Either a record (spec, digest, display name, request id and plan; no id, no times) or violations, all of
+// them at once: unknown enum values, everything CompilePlan finds, data files that are missing or wrong.
+struct CheckedJob {
+  JobRecord record;
+  search::Violations violations;
+};
+CheckedJob CheckJob(const v1::SubmitJobRequest& request);
+
+PlanSummary SummarizePlan(const search::Plan& plan);
+
+// Works the job out again. FAILED_PRECONDITION if this program arrives at another plan than the one that
+// accepted the job.
+absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const std::string& spec_bytes,
+                                                                  const std::string& fingerprint);
+
+}  // namespace precis::server

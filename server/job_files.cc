@@ -1,0 +1,92 @@
+// Folders and logs of jobs.
+#include "server/job_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "server/resource_name.h"
+#include "supernet/formats/check.h"
+
+namespace precis::server {
+namespace {
+
+constexpr std::streamoff kTailBytes = 1000;
+constexpr size_t kTailLines = 5;
+
+// Bytes beyond ASCII become '?': a log may be cut anywhere and hold anything, an error message may not.
+std::string Printable(absl::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c == '\t') c = ' ';
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return result;
+}
+
+}  // namespace
+
+JobFiles::JobFiles(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+
+std::string JobFiles::Folder(const std::string& job_id) const {
+  PRECIS_CHECK(IsJobId(job_id));
+  return absl::StrCat(data_dir_, "/jobs/", job_id);
+}
+
+std::string JobFiles::LogPath(const std::string& job_id) const { return Folder(job_id) + "/worker.log"; }
+
+std::string JobFiles::WeightsPath(const std::string& job_id) const {
+  return absl::StrCat(Folder(job_id), "/", kWeightsFile);
+}
+
+absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
+  std::error_code error;
+  std::filesystem::create_directories(Folder(job_id), error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot create ", Folder(job_id), ": ", error.message()));
+}
+
+absl::Status JobFiles::RemoveFolder(const std::string& job_id) const {
+  std::error_code error;
+  std::filesystem::remove_all(Folder(job_id), error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot remove ", Folder(job_id), ": ", error.message()));
+}
+
+std::vector<std::string> JobFiles::Folders() const {
+  std::vector<std::string> ids;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(data_dir_ + "/jobs", error);
+  while (!error && entry != std::filesystem::directory_iterator()) {
+    if (IsJobId(entry->path().filename().string())) ids.push_back(entry->path().filename().string());
+    entry.increment(error);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::string JobFiles::LogTail(const std::string& job_id) const {
+  std::ifstream log(LogPath(job_id), std::ios::binary | std::ios::ate);
+  if (!log) return "";
+  const std::streamoff size = log.tellg();
+  const std::streamoff begin = std::max<std::streamoff>(0, size - kTailBytes);
+  std::string text(static_cast<size_t>(size - begin), '\0');
+  log.seekg(begin);
+  log.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(log.gcount()));
+  std::vector<std::string> lines;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    if (!line.empty()) lines.push_back(Printable(line));
+  }
+  if (lines.size() > kTailLines) lines.erase(lines.begin(), lines.end() - kTailLines);
+  return absl::StrJoin(lines, " | ");
+}
+
+}  // namespace precis::server

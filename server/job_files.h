@@ -1,0 +1,38 @@
+// The files of a job: DATA_DIR/jobs/{job}/ with worker.log and weights.safetensors.
+//
+// Threading: thread-safe; ids must be well-formed (IsJobId, checked).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace precis::server {
+
+class JobFiles {
+ public:
+  static constexpr char kWeightsFile[] = "weights.safetensors";
+
+  explicit JobFiles(std::string data_dir);
+
+  std::string LogPath(const std::string& job_id) const;
+  std::string WeightsPath(const std::string& job_id) const;
+
+  // UNAVAILABLE, naming the folder and the reason.
+  absl::Status MakeFolder(const std::string& job_id) const;
+  // OK if there is none.
+  absl::Status RemoveFolder(const std::string& job_id) const;
+  // Ids of the folders there are.
+  std::vector<std::string> Folders() const;
+
+  // The last lines of the worker's log that are not empty, joined by " | ", for error messages: at most
+  // five, at most about 1000 bytes, valid UTF-8 without control characters. "" if there are none.
+  std::string LogTail(const std::string& job_id) const;
+
+ private:
+  std::string Folder(const std::string& job_id) const;
+  const std::string data_dir_;
+};
+
+}  // namespace precis::server

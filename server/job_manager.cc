@@ -1,0 +1,260 @@
+// Queue, workers and their ends.
+#include "server/job_manager.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/digest.h"
+#include "server/job_state.h"
+
+namespace precis::server {
+namespace {
+
+constexpr char kShutDown[] = "the server was shut down while this job was running";
+constexpr char kServerStopped[] = "the server stopped while this job was running";
+
+int64_t NowUs() { return absl::ToUnixMicros(absl::Now()); }
+
+// The state in which a job ends whose worker did not deliver a result.
+absl::Status MoveToFailure(JobRecord& job, const std::string& error) {
+  const bool cancelled = job.cancel_requested;
+  absl::Status moved = MoveJob(job, cancelled ? JobState::kCancelled : JobState::kFailed, NowUs());
+  if (moved.ok() && !cancelled) job.error = error;
+  return moved;
+}
+
+}  // namespace
+
+JobManager::JobManager(Store* store, Launcher* launcher, EventHub* hub, JobManagerOptions options)
+    : store_(store),
+      launcher_(launcher),
+      hub_(hub),
+      options_(std::move(options)),
+      files_(options_.data_dir) {}
+
+JobManager::~JobManager() {
+  {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    for (auto& [job_id, run] : runs_) {
+      StopRun(job_id, run);
+      run.kill_at = Clock::now();
+    }
+    changed_ = true;
+    const auto all_ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return runs_.empty(); };
+    if (thread_.joinable()) mutex_.Await(absl::Condition(&all_ended));
+    stopping_ = true;
+    changed_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void JobManager::Start(const std::string& server_address) {
+  server_address_ = server_address;
+  thread_ = std::thread([this] { Loop(); });
+}
+
+absl::Status JobManager::Recover() {
+  std::set<std::string> known;
+  JobQuery query{.newest_first = false, .limit = 500};
+  for (bool more = true; more;) {
+    absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs(query);
+    if (!page.ok()) return page.status();
+    for (const JobRecord& job : page->items) {
+      known.insert(job.id);
+      if (job.state == JobState::kPending) {
+        absl::MutexLock lock(&mutex_);
+        queue_.push_back(job.id);
+      } else if (job.state == JobState::kRunning) {
+        absl::Status ended = EndRun(job.id, absl::UnavailableError(kServerStopped));
+        if (!ended.ok()) return ended;
+      }
+    }
+    query.after_key = page->last_key;
+    more = page->more;
+  }
+  for (const std::string& folder : files_.Folders()) {
+    if (!known.contains(folder)) (void)files_.RemoveFolder(folder);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (draining_) {
+      return absl::UnavailableError("the server is shutting down and takes no new jobs. Try again later.");
+    }
+  }
+  job.created_us = NowUs();
+  job.id = ids_.Make(job.created_us / 1000, RandomBits());
+  absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
+  if (!stored.ok() || stored->id != job.id) return stored;
+  spdlog::info("job {}: queued", job.id);
+  absl::MutexLock lock(&mutex_);
+  queue_.push_back(job.id);
+  changed_ = true;
+  return stored;
+}
+
+absl::StatusOr<JobRecord> JobManager::Cancel(const std::string& job_id) {
+  absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (record.state == JobState::kCancelled) return Disposition::kKeep;
+        if (IsTerminal(record.state)) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("job ", job_id, " has ended already: it is ", JobStateName(record.state), "."));
+        }
+        record.cancel_requested = true;
+        if (record.state == JobState::kPending) {
+          absl::Status moved = MoveJob(record, JobState::kCancelled, NowUs());
+          if (!moved.ok()) return moved;
+        }
+        return Disposition::kKeep;
+      });
+  if (!job.ok()) return job;
+  hub_->Notify(job_id);
+  spdlog::info("job {}: cancelled", job_id);
+  absl::MutexLock lock(&mutex_);
+  std::erase(queue_, job_id);
+  if (auto run = runs_.find(job_id); run != runs_.end()) StopRun(job_id, run->second);
+  return job;
+}
+
+absl::Status JobManager::Delete(const std::string& job_id) {
+  absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (record.state == JobState::kRunning) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("job ", job_id, " is running. Cancel it first, then delete it."));
+        }
+        return Disposition::kErase;
+      });
+  if (!job.ok()) return job.status();
+  {
+    absl::MutexLock lock(&mutex_);
+    std::erase(queue_, job_id);
+  }
+  hub_->Notify(job_id);
+  spdlog::info("job {}: deleted", job_id);
+  return files_.RemoveFolder(job_id);
+}
+
+JobCounts JobManager::Counts() {
+  absl::MutexLock lock(&mutex_);
+  return {.running = static_cast<int64_t>(runs_.size()), .pending = static_cast<int64_t>(queue_.size())};
+}
+
+absl::Status JobManager::Authenticate(const std::string& job_id, const std::string& secret) {
+  absl::MutexLock lock(&mutex_);
+  auto run = runs_.find(job_id);
+  if (run == runs_.end() || !EqualSecrets(run->second.secret, secret)) {
+    return absl::PermissionDeniedError("this is not the secret of a running worker of this job");
+  }
+  run->second.heard = Clock::now();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<WorkOrder> JobManager::StartWork(const std::string& job_id, const std::string& secret,
+                                                const std::string& worker_version) {
+  if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
+  absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (record.state != JobState::kRunning) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("job ", job_id, " is ", JobStateName(record.state)));
+        }
+        record.worker_version = worker_version;
+        return Disposition::kKeep;
+      });
+  if (!job.ok()) return job.status();
+  return WorkOrder{
+      .spec = job->spec, .fingerprint = job->plan.fingerprint, .weights_path = files_.WeightsPath(job_id)};
+}
+
+absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, const std::string& secret,
+                                                   const WorkerBatch& batch) {
+  if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
+  if (batch.number != 0) {
+    if (absl::Status status = store_->AppendBatch(job_id, batch); !status.ok()) return status;
+    hub_->Notify(job_id);
+  }
+  absl::MutexLock lock(&mutex_);
+  auto run = runs_.find(job_id);
+  const bool go_on = run != runs_.end() && !run->second.told_to_stop;
+  return go_on ? WorkerDirective::kContinue : WorkerDirective::kCancel;
+}
+
+absl::Status JobManager::Finish(const std::string& job_id, const std::string& secret,
+                                const absl::StatusOr<search::SearchResult>& outcome) {
+  if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
+  if (!outcome.ok()) {
+    if (absl::Status status = EndRun(job_id, outcome.status()); !status.ok()) return status;
+  } else {
+    absl::StatusOr<Page<search::Candidate>> final_candidate =
+        store_->QueryCandidates({.job_id = job_id, .number = outcome->final_candidate});
+    if (!final_candidate.ok()) return final_candidate.status();
+    if (final_candidate->items.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the final candidate ", outcome->final_candidate, " was never reported"));
+    }
+    absl::StatusOr<JobRecord> job =
+        store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+          if (IsTerminal(record.state)) return Disposition::kKeep;
+          if (record.cancel_requested) {
+            absl::Status moved = MoveToFailure(record, "");
+            if (!moved.ok()) return moved;
+            return Disposition::kKeep;
+          }
+          absl::Status moved = MoveJob(record, JobState::kSucceeded, NowUs());
+          if (!moved.ok()) return moved;
+          record.result = *outcome;
+          return Disposition::kKeep;
+        });
+    if (!job.ok()) return job.status();
+    hub_->Notify(job_id);
+    spdlog::info("job {}: {}", job_id, JobStateName(job->state));
+  }
+  absl::MutexLock lock(&mutex_);
+  if (auto run = runs_.find(job_id); run != runs_.end()) {
+    run->second.kill_at =
+        std::min(run->second.kill_at, Clock::now() + absl::ToChronoNanoseconds(options_.exit_grace));
+    changed_ = true;
+  }
+  return absl::OkStatus();
+}
+
+void JobManager::Drain() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  for (auto& [job_id, run] : runs_) StopRun(job_id, run);
+  const auto all_ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return runs_.empty(); };
+  if (thread_.joinable()) mutex_.Await(absl::Condition(&all_ended));
+}
+
+absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& failure) {
+  bool draining = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    draining = draining_;
+  }
+  absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (IsTerminal(record.state)) return Disposition::kKeep;
+        absl::Status moved = MoveToFailure(record, draining ? kShutDown : std::string(failure.message()));
+        if (!moved.ok()) return moved;
+        return Disposition::kKeep;
+      });
+  if (!job.ok()) return job.status();
+  hub_->Notify(job_id);
+  spdlog::info("job {}: {} {}", job_id, JobStateName(job->state), job->error);
+  return absl::OkStatus();
+}
+
+}  // namespace precis::server

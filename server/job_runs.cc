@@ -1,0 +1,146 @@
+// JobManager's thread: it starts workers, watches over them and notices their end.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/digest.h"
+#include "server/job_manager.h"
+#include "server/job_state.h"
+
+namespace precis::server {
+namespace {
+
+constexpr int kSecretBytes = 32;
+
+}  // namespace
+
+bool JobManager::CanLaunch() const {
+  return !draining_ && !queue_.empty() && runs_.size() < static_cast<size_t>(options_.max_concurrent_jobs);
+}
+
+absl::Duration JobManager::UntilNextDeadline() const {
+  Clock::time_point next = Clock::time_point::max();
+  for (const auto& [job_id, run] : runs_) {
+    if (!run.launched) continue;
+    next = std::min({next, run.kill_at, run.heard + absl::ToChronoNanoseconds(options_.silence_limit)});
+  }
+  if (next == Clock::time_point::max()) return absl::InfiniteDuration();
+  return std::max(absl::FromChrono(next - Clock::now()), absl::ZeroDuration()) + absl::Milliseconds(1);
+}
+
+void JobManager::Loop() {
+  const auto woken = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return changed_; };
+  while (true) {
+    std::vector<std::string> launches;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!CanLaunch()) mutex_.AwaitWithTimeout(absl::Condition(&woken), UntilNextDeadline());
+      changed_ = false;
+      if (stopping_) return;
+      WatchOverRuns();
+      while (CanLaunch()) {
+        launches.push_back(queue_.front());
+        queue_.pop_front();
+        runs_[launches.back()] = Run{.secret = RandomHex(kSecretBytes), .heard = Clock::now()};
+      }
+    }
+    for (const std::string& job_id : launches) Launch(job_id);
+  }
+}
+
+void JobManager::WatchOverRuns() {
+  const Clock::time_point now = Clock::now();
+  for (auto& [job_id, run] : runs_) {
+    if (!run.launched) continue;
+    if (now >= run.heard + absl::ToChronoNanoseconds(options_.silence_limit)) {
+      run.silent = true;
+      run.kill_at = now;
+      run.heard = now;
+    }
+    if (now >= run.kill_at) {
+      (void)launcher_->Stop(job_id, true);
+      run.kill_at = now + std::chrono::seconds(1);
+    }
+  }
+}
+
+void JobManager::StopRun(const std::string& job_id, Run& run) {
+  if (run.told_to_stop) return;
+  run.told_to_stop = true;
+  run.kill_at = std::min(run.kill_at, Clock::now() + absl::ToChronoNanoseconds(options_.stop_grace));
+  if (run.launched) (void)launcher_->Stop(job_id, false);
+  changed_ = true;
+}
+
+void JobManager::Launch(const std::string& job_id) {
+  absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        absl::Status moved = MoveJob(record, JobState::kRunning, absl::ToUnixMicros(absl::Now()));
+        if (!moved.ok()) return moved;
+        return Disposition::kKeep;
+      });
+  if (!job.ok()) {
+    // Cancelled or deleted while it was queued; or the store fails, and a restart will find it PENDING.
+    if (!absl::IsFailedPrecondition(job.status()) && !absl::IsNotFound(job.status())) {
+      spdlog::error("job {}: not started: {}", job_id, job.status().ToString());
+    }
+    return Forget(job_id);
+  }
+  hub_->Notify(job_id);
+  WorkerCommand command;
+  command.job_id = job_id;
+  command.server_address = server_address_;
+  command.log_path = files_.LogPath(job_id);
+  {
+    absl::MutexLock lock(&mutex_);
+    command.secret = runs_.at(job_id).secret;
+  }
+  absl::Status started = files_.MakeFolder(job_id);
+  if (started.ok()) {
+    started = launcher_->Start(command, [this, job_id](const WorkerExit& exit) { OnExit(job_id, exit); });
+  }
+  if (!started.ok()) {
+    spdlog::error("job {}: {}", job_id, std::string(started.message()));
+    if (absl::Status ended = EndRun(job_id, started); !ended.ok()) {
+      spdlog::error("job {}: cannot be marked failed: {}", job_id, ended.ToString());
+    }
+    return Forget(job_id);
+  }
+  spdlog::info("job {}: started", job_id);
+  absl::MutexLock lock(&mutex_);
+  auto run = runs_.find(job_id);
+  if (run == runs_.end()) return;  // it has ended already
+  run->second.launched = true;
+  if (run->second.told_to_stop) (void)launcher_->Stop(job_id, false);
+  changed_ = true;
+}
+
+void JobManager::Forget(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  runs_.erase(job_id);
+  changed_ = true;
+}
+
+void JobManager::OnExit(const std::string& job_id, const WorkerExit& exit) {
+  bool silent = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    silent = runs_.at(job_id).silent;
+  }
+  std::string reason = silent       ? absl::StrCat("the worker gave no sign of life for ",
+                                                   absl::FormatDuration(options_.silence_limit), " and was killed")
+                       : exit.clean ? "the worker ended without delivering a result"
+                                    : absl::StrCat("the worker died: ", exit.description);
+  const std::string tail = files_.LogTail(job_id);
+  if (!tail.empty()) absl::StrAppend(&reason, ". Its log ends: ", tail);
+  absl::Status ended = EndRun(job_id, absl::InternalError(reason));
+  if (!ended.ok() && !absl::IsNotFound(ended)) {
+    spdlog::error("job {}: cannot be marked ended: {}", job_id, ended.ToString());
+  }
+  Forget(job_id);
+}
+
+}  // namespace precis::server

@@ -1,0 +1,56 @@
+// The whole server in one object: both services, health and reflection on one port, over a store and a
+// launcher. main and tests start the same thing.
+//
+// Threading: Shutdown and the destructor from one thread; the rest is internal.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/event_hub.h"
+#include "server/job_manager.h"
+#include "server/launcher/launcher.h"
+#include "server/listen_address.h"
+#include "server/search_service.h"
+#include "server/store/store.h"
+#include "server/worker_service.h"
+
+namespace precis::server {
+
+class PrecisServer {
+ public:
+  // Recovers what an earlier server left, binds the address and serves. UNAVAILABLE if the address cannot
+  // be bound; the store's errors.
+  static absl::StatusOr<std::unique_ptr<PrecisServer>> Start(const ListenAddress& address,
+                                                             const JobManagerOptions& options,
+                                                             std::unique_ptr<Store> store,
+                                                             std::unique_ptr<Launcher> launcher);
+  // Shuts down at once if Shutdown was not called.
+  ~PrecisServer();
+
+  int port() const { return port_; }
+
+  // Health says NOT_SERVING, new jobs are refused, workers are stopped (their jobs become FAILED), calls
+  // that are still open after `patience` are cancelled. Returns when all is quiet.
+  void Shutdown(absl::Duration patience);
+
+ private:
+  PrecisServer(const JobManagerOptions& options, std::unique_ptr<Store> store,
+               std::unique_ptr<Launcher> launcher);
+
+  // In this order, so that each outlives those below that use it.
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Launcher> launcher_;
+  EventHub hub_;
+  JobManager manager_;
+  SearchServiceImpl search_service_;
+  WorkerServiceImpl worker_service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace precis::server
