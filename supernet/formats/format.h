@@ -94,8 +94,9 @@ ElementFormat FloatElement(int exponent_bits, int mantissa_bits, Specials specia
 // The canonical name; ParseFormat(FormatName(f)) == f for every format the grammar can write.
 std::string FormatName(const Format& format);
 
-// INVALID_ARGUMENT with the reason, what is allowed and, where one is close, the name probably meant.
-// Names are lower case; upper case is accepted.
+// INVALID_ARGUMENT with the reason, what is allowed and, where one is close, the name probably meant
+// ("fp8", "bfloat16" and other tools' names included). Names are lower case; upper case is accepted, spaces
+// are not. Unprintable characters come back escaped and long names shortened.
 absl::StatusOr<Format> ParseFormat(std::string_view name);
 
 // Every format that the grammar can write, canonical names only, in a stable order: integers, minifloats

@@ -40,6 +40,8 @@ float ScaleForMaxAbs(const Format& format, float max_abs);
 
 // scale · Quantize(x / scale) in FP32: one FP32 division, one FP32 product. This is the definition that
 // kernels and fake quantisation reproduce bit for bit.
+// With a scale from ScaleForMaxAbs the product of finite numbers is finite, unless max_abs is the largest
+// FP32 itself, where it may round to infinity.
 float QuantizeScaled(const ElementFormat& element, float value, float scale);
 
 }  // namespace precis

@@ -37,7 +37,10 @@ class WeightFileTest : public testing::Test {
     text << file.rdbuf();
     return text.str();
   }
-  void SetBytes(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+  void SetBytes(const std::string& bytes) const {
+    std::filesystem::remove(path_);  // a new file; some file systems flush one that is cut and written again
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
 
   // A file of this header and this many zero bytes of data.
   void SetHeader(const std::string& header, size_t data_bytes) const {
