@@ -80,8 +80,7 @@ int WriteAll(int descriptor, const void* data, size_t size) {
   return 0;
 }
 
-int WriteContents(int descriptor, const WeightFile& file) {
-  const std::string header = HeaderText(file);
+int WriteContents(int descriptor, const std::string& header, const WeightFile& file) {
   const uint64_t length = header.size();
   if (const int error = WriteAll(descriptor, &length, sizeof(length)); error != 0) return error;
   if (const int error = WriteAll(descriptor, header.data(), header.size()); error != 0) return error;
@@ -282,10 +281,11 @@ class Reader {
 }  // namespace
 
 absl::Status WriteWeightFile(const WeightFile& file, const std::string& path) {
+  const std::string header = HeaderText(file);  // checks `file` before anything is created
   std::string temporary = path + ".XXXXXX";
   const int descriptor = mkstemp(temporary.data());
   if (descriptor < 0) return SystemError("write", path, errno);
-  int error = WriteContents(descriptor, file);
+  int error = WriteContents(descriptor, header, file);
   if (error == 0 && fchmod(descriptor, 0644) != 0) error = errno;
   if (close(descriptor) != 0 && error == 0) error = errno;
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
