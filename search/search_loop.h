@@ -1,8 +1,9 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
 //   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
-//            At each eighth of these steps, from one eighth after the warm-up on, the most probable configuration within the
-//            target so far is evaluated, so that whoever watches, or cancels, has candidates.
+//            At each eighth of these steps, from one eighth after the warm-up on, the configuration that is
+//            then the most probable within the target is evaluated, so that whoever watches, or cancels,
+//            has candidates.
 //   freeze   Counted evaluation on the search split of: the policy's most probable configuration within the
 //            target, every reference within the target, the three best samples within the target, and the
 //            configuration within the target that all samples together make out to be the best

@@ -1,0 +1,66 @@
+// Costs: the contract, the published GBOPs, and what is counted.
+#include "search/cost/cost_model.h"
+
+#include <gmock/gmock.h>
+
+#include "supernet/graph/model_zoo.h"
+#include "tests/contract/cost_model_contract.h"
+
+namespace precis::search {
+namespace {
+
+CostModelFactory Named(const std::string& test_name, const std::string& metric) {
+  return {test_name, [metric](const std::vector<Layer>& layers) { return *MakeCostModel(metric, layers); }};
+}
+
+INSTANTIATE_TEST_SUITE_P(Formulas, CostModelContract,
+                         ::testing::Values(Named("Bops", "bops"), Named("ModelSize", "model_size")),
+                         CostModelFactoryName);
+
+double UniformBops(const std::string& model_name, const std::string& format) {
+  ModelOptions options;
+  options.height = options.width = 224;
+  options.classes = 1000;
+  const ModelGraph graph = *BuildModel(model_name, options);
+  const std::vector<Layer> layers = graph.Layers();
+  return TotalCost(**MakeCostModel("bops", layers), UniformAssignment(layers.size(), *ParseFormat(format)));
+}
+
+TEST(CostModel, BopsOfFourBitNetworksAreThoseOfThePaper) {
+  EXPECT_NEAR(UniformBops("resnet18", "int4") / 1e9, 29.2307, 5e-5);
+  EXPECT_NEAR(UniformBops("resnet50", "int4") / 1e9, 65.4269, 5e-5);
+  EXPECT_NEAR(UniformBops("mobilenet_v2", "int4") / 1e9, 4.8124, 5e-5);
+}
+
+TEST(CostModel, FormatsOfEqualWidthHaveEqualBops) {
+  EXPECT_EQ(UniformBops("resnet18", "int4"), UniformBops("resnet18", "e2m1"));
+  EXPECT_EQ(UniformBops("resnet18", "int8"), UniformBops("resnet18", "e4m3"));
+  EXPECT_EQ(UniformBops("resnet18", "int8"), 4 * UniformBops("resnet18", "int4"));
+}
+
+TEST(CostModel, BopsTakeTheBitsOfBothSides) {
+  Layer layer;
+  layer.macs = 1000;
+  const auto model = *MakeCostModel("bops", {layer});
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("int3/int8")), 24000);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("bf16/int2")), 32000);
+}
+
+TEST(CostModel, ModelSizeCountsScalesWhereThereAreAny) {
+  Layer layer;
+  layer.weights = 90;
+  layer.output_channels = 10;
+  const auto model = *MakeCostModel("model_size", {layer});
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("int4/int8")), 90 * 4 + 10 * 32);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("bf16")), 90 * 16);
+}
+
+TEST(CostModel, AnUnknownNameGetsAHint) {
+  const absl::Status status = MakeCostModel("bop", {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("Did you mean \"bops\"?"));
+  for (const std::string& name : CostModelNames()) EXPECT_EQ((*MakeCostModel(name, {}))->name(), name);
+}
+
+}  // namespace
+}  // namespace precis::search

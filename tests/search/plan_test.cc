@@ -1,0 +1,206 @@
+// Plans: targets in and out of reach, references, derived fields, fingerprints.
+#include "search/plan.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <regex>
+#include <set>
+
+#include "search/cost/target.h"
+#include "search/fingerprint.h"
+#include "tests/search/sample_job.h"
+
+namespace precis::search {
+namespace {
+
+using ::testing::HasSubstr;
+
+Violation OnlyViolation(const JobSpec& spec) {
+  const CompiledPlan compiled = CompilePlan(spec, SampleDatasets());
+  EXPECT_EQ(compiled.plan, nullptr);
+  EXPECT_EQ(compiled.violations.size(), 1u);
+  return compiled.violations.empty() ? Violation{} : compiled.violations.front();
+}
+
+TEST(CompilePlan, WorksOutAJob) {
+  const auto plan = PlanOf(SampleJob());
+  EXPECT_EQ(plan->layers.size(), plan->space.decisions.size());
+  EXPECT_EQ(plan->costs.size(), CostModelNames().size());
+  EXPECT_EQ(plan->costs[plan->constrained]->name(), "bops");
+  const CostModel& bops = *plan->costs[plan->constrained];
+  const auto uniform = [&](const char* format) {
+    return TotalCost(bops, UniformAssignment(plan->layers.size(), *ParseFormat(format)));
+  };
+  EXPECT_DOUBLE_EQ(plan->target, 1.1 * uniform("int4"));
+  EXPECT_EQ(plan->cheapest, uniform("int2"));
+  EXPECT_EQ(plan->dearest, uniform("int8"));
+  EXPECT_EQ(plan->total_steps, plan->spec.training.steps);
+  EXPECT_NE(plan->spec.training.seed, plan->spec.seed);
+  EXPECT_EQ(plan->spec.reward.beta, 0.1);
+  EXPECT_EQ(plan->fingerprint.size(), 64u);
+}
+
+TEST(CompilePlan, ReferencesAreTheUniformOnesAndTheHandRule) {
+  std::vector<std::string> names;
+  const auto plan = PlanOf(SampleJob());
+  for (const Reference& reference : plan->references) names.push_back(reference.name);
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("uniform int2", "uniform int3", "uniform int4", "uniform int8",
+                                     "ends int8, rest int2", "ends int8, rest int3", "ends int8, rest int4"));
+  EXPECT_EQ(AssignmentText(plan->references.back().assignment),
+            "int8,int4,int4,int4,int4,int4,int4,int4,int4,int8");
+}
+
+TEST(CompilePlan, ReferencesTakeEveryEightBitFormatOrElseTheWidest) {
+  JobSpec spec = SampleJob();
+  const auto names = [&spec] {
+    std::vector<std::string> all;
+    const auto plan = PlanOf(spec);
+    for (const Reference& reference : plan->references) all.push_back(reference.name);
+    return all;
+  };
+  spec.space.formats = {"e4m3", "int8", "e2m1"};
+  EXPECT_THAT(names(), ::testing::ElementsAre("uniform e4m3", "uniform int8", "uniform e2m1",
+                                              "ends e4m3, rest e2m1", "ends int8, rest e2m1"));
+  spec.space.formats = {"int8", "bf16", "int4"};
+  EXPECT_THAT(names(),
+              ::testing::ElementsAre("uniform int8", "uniform bf16", "uniform int4", "ends int8, rest int4"));
+  spec.space.formats = {"int2", "int5"};
+  EXPECT_THAT(names(), ::testing::ElementsAre("uniform int2", "uniform int5", "ends int5, rest int2"));
+  spec.space.formats = {"int4"};
+  EXPECT_THAT(names(), ::testing::ElementsAre("uniform int4"));
+}
+
+TEST(CompilePlan, ATargetMayNameAnyFormat) {
+  JobSpec spec = SampleJob();
+  spec.cost.target = "0.5x bf16";
+  EXPECT_GT(PlanOf(spec)->target, 0);
+  spec.cost = {"model_size", "40 KiB"};
+  EXPECT_EQ(PlanOf(spec)->target, 40 * 8192.0);
+}
+
+TEST(CompilePlan, TheCheapestConfigurationIsWithinReach) {
+  JobSpec spec = SampleJob();
+  spec.cost.target = "1x int2";
+  const auto plan = PlanOf(spec);
+  EXPECT_EQ(plan->target, plan->cheapest);
+}
+
+// The message is the user's way out, so what it offers must work when it is handed in again.
+TEST(CompilePlan, ATargetOutOfReachIsRefusedWithOneThatWorks) {
+  for (const char* metric : {"bops", "model_size"}) {
+    for (const char* target : {"0.1x int4", "0.249x int8", "1000"}) {
+      for (const double width : {1.0, 0.37, 2.2}) {
+        JobSpec spec = SampleJob();
+        spec.cost = {metric, target};
+        spec.model.width_multiplier = width;
+        if (std::string(metric) == "model_size") spec.space.formats = {"int4", "int8"};
+        if (std::string(metric) == "bops" && std::string(target) == "0.249x int8")
+          spec.space.formats = {"int4"};
+        const Violation violation = OnlyViolation(spec);
+        EXPECT_EQ(violation.field, "cost.target");
+        EXPECT_THAT(violation.message, HasSubstr("out of reach"));
+        EXPECT_THAT(violation.message, HasSubstr("Reachable: "));
+        EXPECT_THAT(violation.message, HasSubstr("(all int"));
+        std::smatch offer;
+        const std::regex pattern("Ask for at least (.*) or \"(.*)\", or allow");
+        ASSERT_TRUE(std::regex_search(violation.message, offer, pattern)) << violation.message;
+        for (size_t i : {1, 2}) {
+          spec.cost.target = offer[i];
+          EXPECT_TRUE(CompilePlan(spec, SampleDatasets()).violations.empty()) << violation.message;
+        }
+      }
+    }
+  }
+}
+
+TEST(CompilePlan, TellsOfTheTargetBesideOtherFaults) {
+  JobSpec spec = SampleJob();
+  spec.cost.target = "0.1x int4";
+  spec.epochs = -1;
+  spec.training.threads = -1;
+  std::vector<std::string> fields;
+  const CompiledPlan compiled = CompilePlan(spec, SampleDatasets());
+  for (const Violation& violation : compiled.violations) fields.push_back(violation.field);
+  EXPECT_THAT(fields, ::testing::UnorderedElementsAre("training.epochs", "threads", "cost.target"));
+}
+
+TEST(CompilePlan, ImagesTooSmallForTheNetworkAreTheModelsFault) {
+  std::vector<DatasetInfo> datasets = SampleDatasets();
+  datasets[0].height = datasets[0].width = 2;
+  const CompiledPlan compiled = CompilePlan(SampleJob(), datasets);
+  ASSERT_EQ(compiled.violations.size(), 1u);
+  EXPECT_EQ(compiled.violations[0].field, "model");
+}
+
+TEST(Fingerprint, IsThatOfTheCanonicalText) {
+  EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  const auto plan = PlanOf(SampleJob());
+  EXPECT_EQ(plan->fingerprint, Sha256Hex(CanonicalText(*plan)));
+  EXPECT_EQ(plan->fingerprint, PlanOf(SampleJob())->fingerprint);
+}
+
+TEST(Fingerprint, IgnoresWhatDecidesNothing) {
+  const std::string original = PlanOf(SampleJob())->fingerprint;
+  JobSpec spec = SampleJob();
+  spec.display_name = "another";
+  spec.data.path = "/elsewhere";
+  spec.reward.beta = 0.1;  // the default, said aloud
+  spec.cost.target = "1.10 x INT4";
+  spec.space.formats[0] = "INT2";
+  EXPECT_EQ(PlanOf(spec)->fingerprint, original);
+}
+
+TEST(Fingerprint, ChangesWithEverythingElse) {
+  const std::vector<std::function<void(JobSpec&)>> changes = {
+      [](JobSpec&) {},
+      [](JobSpec& s) { s.model.name = "resnet20"; },
+      [](JobSpec& s) { s.model.width_multiplier = 2; },
+      [](JobSpec& s) { s.data.search_images = 5000; },
+      [](JobSpec& s) {
+        s.space.formats = {"int3", "int2", "int4", "int8"};
+      },
+      [](JobSpec& s) {
+        s.space.formats = {"int3", "int4", "int8"};
+      },
+      [](JobSpec& s) { s.cost.target = "1.2x int4"; },
+      [](JobSpec& s) { s.cost.metric = "model_size"; },
+      [](JobSpec& s) { s.reward.quality = QualitySource::kTrainLoss; },
+      [](JobSpec& s) { s.reward.shape = RewardShape::kOneSided; },
+      [](JobSpec& s) { s.reward.beta = 0.2; },
+      [](JobSpec& s) { s.reward.probe_images = 64; },
+      [](JobSpec& s) { s.controller.learning_rate = 0.01; },
+      [](JobSpec& s) { s.controller.baseline_momentum = 0.9; },
+      [](JobSpec& s) { s.controller.warmup_share = 0.1; },
+      [](JobSpec& s) { s.controller.entropy_weight = 0.1; },
+      [](JobSpec& s) { s.controller.entropy_schedule = EntropySchedule::kLinear; },
+      [](JobSpec& s) { s.controller.log_prob = LogProbReduction::kSum; },
+      [](JobSpec& s) { s.epochs = 5; },
+      [](JobSpec& s) { s.training.batch_size = 64; },
+      [](JobSpec& s) { s.training.learning_rate = 0.2; },
+      [](JobSpec& s) { s.training.warmup_share = 0.1; },
+      [](JobSpec& s) { s.training.momentum = 0.8; },
+      [](JobSpec& s) { s.training.nesterov = false; },
+      [](JobSpec& s) { s.training.weight_decay = 0; },
+      [](JobSpec& s) { s.training.label_smoothing = 0.1; },
+      [](JobSpec& s) { s.training.explosion_factor = 5; },
+      [](JobSpec& s) { s.training.gradient_clip_norm = 0; },
+      [](JobSpec& s) { s.training.recalibration_images = 1024; },
+      [](JobSpec& s) { s.training.evaluation_batch_size = 128; },
+      [](JobSpec& s) { s.training.device = Device::kCpu; },
+      [](JobSpec& s) { s.training.threads = 2; },
+      [](JobSpec& s) { s.finish.frozen_share = 0.2; },
+      [](JobSpec& s) { s.finish.sampled_candidates = 4; },
+      [](JobSpec& s) { s.seed = 2; },
+  };
+  std::set<std::string> fingerprints;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    JobSpec spec = SampleJob();
+    changes[i](spec);
+    EXPECT_TRUE(fingerprints.insert(PlanOf(spec)->fingerprint).second) << "change " << i;
+  }
+}
+
+}  // namespace
+}  // namespace precis::search

@@ -1,0 +1,461 @@
+// Whole searches on a fake oracle: their steps, candidates, choice, failures and repeatability.
+#include "search/search_loop.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "search/controller/reinforce.h"
+#include "search/reward.h"
+#include "supernet/graph/weight_file.h"
+#include "tests/fakes/fake_oracle.h"
+#include "tests/fakes/temp_dir.h"
+#include "tests/search/recording_sink.h"
+#include "tests/search/sample_job.h"
+
+namespace precis::search {
+namespace {
+
+using Kind = FakeOracle::Call::Kind;
+
+FakeOracleOptions Matching(const Plan& plan) {
+  FakeOracleOptions options;
+  options.batch_size = plan.spec.training.batch_size;
+  options.search_images = plan.spec.data.search_images;
+  options.test_images = plan.dataset.test_images;
+  options.steps_to_learn = static_cast<double>(plan.total_steps) / 10;
+  return options;
+}
+
+struct Trial {
+  explicit Trial(const JobSpec& spec) : Trial(PlanOf(spec), Matching(*PlanOf(spec))) {}
+  Trial(std::shared_ptr<const Plan> the_plan, const FakeOracleOptions& options)
+      : plan(std::move(the_plan)),
+        oracle(plan->graph, options),
+        weights(folder.path() + "/weights.safetensors") {}
+
+  absl::StatusOr<SearchResult> Go() { return RunSearch(*plan, oracle, sink, weights); }
+
+  const Candidate& Final(const SearchResult& result) const {
+    return sink.candidates[static_cast<size_t>(result.final_candidate - 1)];
+  }
+  int64_t Count(Kind kind) const {
+    return std::count_if(oracle.calls().begin(), oracle.calls().end(),
+                         [kind](const FakeOracle::Call& call) { return call.kind == kind; });
+  }
+  double Cost(const Candidate& candidate) const { return candidate.costs[plan->constrained]; }
+
+  std::shared_ptr<const Plan> plan;
+  FakeOracle oracle;
+  TempDir folder;
+  std::string weights;
+  RecordingSink sink;
+};
+
+// Remembers what it was told, beside learning.
+class SpyController final : public Controller {
+ public:
+  explicit SpyController(const Plan& plan)
+      : inner_(
+            std::vector<int>(plan.space.decisions.size(), static_cast<int>(plan.spec.space.formats.size())),
+            {plan.spec.controller, plan.warmup_steps, plan.search_steps, plan.spec.seed}) {}
+  Choices Propose(int64_t step) override {
+    steps.push_back(step);
+    return inner_.Propose(step);
+  }
+  void Observe(const Choices& choices, double reward) override {
+    rewards.push_back(reward);
+    inner_.Observe(choices, reward);
+  }
+  std::vector<std::vector<double>> LogProbabilities() const override { return inner_.LogProbabilities(); }
+  PolicySummary Summary() const override { return inner_.Summary(); }
+  std::string Save() const override { return inner_.Save(); }
+  absl::Status Restore(const std::string& text) override { return inner_.Restore(text); }
+
+  std::vector<int64_t> steps;
+  std::vector<double> rewards;
+
+ private:
+  ReinforceController inner_;
+};
+
+bool IsReference(const Plan& plan, const Candidate& candidate) {
+  return std::any_of(plan.references.begin(), plan.references.end(), [&](const Reference& reference) {
+    return reference.assignment == candidate.assignment;
+  });
+}
+
+// What must hold after every search that went well.
+void ExpectSound(const Trial& run, const SearchResult& result) {
+  const Plan& plan = *run.plan;
+  const Candidate& final = run.Final(result);
+  EXPECT_EQ(final.origin, Origin::kFinal);
+  EXPECT_TRUE(final.test.has_value());
+  EXPECT_LE(run.Cost(final), plan.target);
+
+  std::set<std::string> assignments;
+  int finals = 0, references = 0;
+  for (const Candidate& candidate : run.sink.candidates) {
+    EXPECT_TRUE(assignments.insert(AssignmentText(candidate.assignment)).second)
+        << "one assignment, one candidate";
+    EXPECT_EQ(candidate.step, plan.total_steps) << "measured under the final weights";
+    EXPECT_EQ(candidate.feasible, run.Cost(candidate) <= plan.target);
+    EXPECT_EQ(candidate.costs.size(), plan.costs.size());
+    EXPECT_EQ(candidate.activation_max_abs.size(), plan.layers.size());
+    EXPECT_LT(candidate.sampled_at, plan.search_steps);
+    if (candidate.feasible) {
+      EXPECT_LE(candidate.search.accuracy, final.search.accuracy) << candidate.label;
+    }
+    finals += candidate.origin == Origin::kFinal;
+    const bool is_reference = IsReference(plan, candidate);
+    references += is_reference;
+    EXPECT_EQ(candidate.test.has_value(), is_reference || candidate.origin == Origin::kFinal);
+  }
+  EXPECT_EQ(finals, 1);
+  EXPECT_EQ(references, static_cast<int>(plan.references.size()));
+  EXPECT_LE(static_cast<int64_t>(run.sink.candidates.size()),
+            references + 2 + plan.spec.finish.sampled_candidates);
+
+  EXPECT_EQ(run.Count(Kind::kTrain), plan.total_steps);
+  EXPECT_EQ(run.Count(Kind::kEvaluateTest), references + 1 + (IsReference(plan, final) ? 0 : 1));
+  ASSERT_EQ(run.oracle.calls().back().kind, Kind::kSave);
+  EXPECT_EQ(run.oracle.calls().back().assignment, final.assignment);
+  EXPECT_TRUE(ReadWeightFile(run.weights).ok());
+  EXPECT_EQ(run.sink.progress.front().phase, Phase::kPrepare);
+  EXPECT_EQ(run.sink.progress.front().fraction, 0);
+  EXPECT_EQ(run.sink.progress.back().phase, Phase::kFinish);
+  EXPECT_EQ(run.sink.progress.back().fraction, 1);
+  EXPECT_EQ(run.sink.progress.back().step, plan.total_steps);
+}
+
+TEST(RunSearch, FindsAnAnswerWithinTheTargetThatNoReferenceBeats) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    JobSpec spec = SampleJob();
+    spec.seed = seed;
+    Trial run(spec);
+    const auto result = run.Go();
+    ASSERT_TRUE(result.ok()) << result.status();
+    ExpectSound(run, *result);
+    EXPECT_GT(run.Final(*result).search.accuracy, 0.88);
+    EXPECT_GT(result->float_search.accuracy, run.Final(*result).search.accuracy);
+    EXPECT_GT(result->policy.mean_max_probability, 0.9);
+  }
+}
+
+// The estimate from all samples carries short searches; the policy alone falls behind the hand rule.
+TEST(RunSearch, TheEstimatedBestIsBetterThanUniform) {
+  double best = 0, uniform = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    JobSpec spec = SampleJob();
+    spec.seed = seed;
+    spec.finish.sampled_candidates = 0;
+    const auto plan = PlanOf(spec);
+    FakeOracleOptions options = Matching(*plan);
+    options.seed = seed;
+    Trial run(plan, options);
+    ASSERT_TRUE(run.Go().ok());
+    for (const Candidate& candidate : run.sink.candidates) {
+      if (candidate.label == "estimated best") best += run.oracle.TrueAccuracy(candidate.assignment) / 8;
+      if (candidate.label == "uniform int4") uniform += run.oracle.TrueAccuracy(candidate.assignment) / 8;
+    }
+  }
+  EXPECT_GT(best, uniform + 0.005);
+}
+
+TEST(RunSearch, StepsGoWhereThePlanSays) {
+  struct Shares {
+    double warmup, frozen;
+  };
+  for (const Shares& shares : {Shares{0.25, 0.25}, Shares{0, 0.25}, Shares{0.25, 0}, Shares{0, 0},
+                               Shares{0.9, 0.5}, Shares{0.3, 0.9}}) {
+    for (const int64_t steps : {1, 2, 7, 32, 150}) {
+      JobSpec spec = ShortJob();
+      spec.epochs = static_cast<double>(steps) * 500 / 58000;
+      spec.controller.warmup_share = shares.warmup;
+      spec.finish.frozen_share = shares.frozen;
+      if (!Validate(spec, SampleDatasets()).empty()) continue;  // too few steps for these shares
+      Trial run(spec);
+      ASSERT_EQ(run.plan->total_steps, steps);
+      const auto result = run.Go();
+      ASSERT_TRUE(result.ok()) << result.status();
+      ExpectSound(run, *result);
+      EXPECT_EQ(run.Count(Kind::kProbe), run.plan->search_steps);
+      std::map<Phase, int64_t> in_phase;
+      for (size_t i = 1; i < run.sink.progress.size(); ++i) {
+        in_phase[run.sink.progress[i].phase] += run.sink.progress[i].step - run.sink.progress[i - 1].step;
+      }
+      EXPECT_EQ(in_phase[Phase::kWarmup], run.plan->warmup_steps);
+      EXPECT_EQ(in_phase[Phase::kSearch], run.plan->search_steps - run.plan->warmup_steps);
+      EXPECT_EQ(in_phase[Phase::kFrozen], steps - run.plan->search_steps);
+    }
+  }
+}
+
+TEST(RunSearch, FrozenStepsTrainOneConfigurationWithinTheTarget) {
+  Trial run(ShortJob());
+  ASSERT_TRUE(run.Go().ok());
+  std::vector<Assignment> trained;
+  for (const FakeOracle::Call& call : run.oracle.calls()) {
+    if (call.kind == Kind::kTrain) trained.push_back(call.assignment);
+  }
+  const Assignment& frozen = trained.back();
+  for (int64_t step = run.plan->search_steps; step < run.plan->total_steps; ++step) {
+    EXPECT_EQ(trained[static_cast<size_t>(step)], frozen);
+  }
+  EXPECT_LE(TotalCost(*run.plan->costs[run.plan->constrained], frozen), run.plan->target);
+}
+
+TEST(RunSearch, WithoutFrozenStepsNothingIsMeasuredTwice) {
+  JobSpec spec = ShortJob();
+  spec.finish.frozen_share = 0;
+  spec.finish.sampled_candidates = 2;
+  Trial run(spec);
+  ASSERT_TRUE(run.Go().ok());
+  // Every candidate once, and float.
+  EXPECT_EQ(run.Count(Kind::kEvaluateSearch), static_cast<int64_t>(run.sink.candidates.size()) + 1);
+}
+
+TEST(RunSearch, WatchersSeeCandidatesDuringTheSearch) {
+  JobSpec spec = SampleJob();
+  Trial run(spec);
+  ASSERT_TRUE(run.Go().ok());
+  int64_t early = 0;
+  for (const Candidate& report : run.sink.reports) early += report.step < run.plan->search_steps;
+  EXPECT_GE(early, 3);
+  EXPECT_LE(early, 7);
+}
+
+TEST(RunSearch, TwoRunsAreIdentical) {
+  for (QualitySource quality : {QualitySource::kSearchAccuracy, QualitySource::kTrainLoss}) {
+    JobSpec spec = ShortJob();
+    spec.reward.quality = quality;
+    Trial a(spec), b(spec);
+    const auto result_a = a.Go(), result_b = b.Go();
+    ASSERT_TRUE(result_a.ok());
+    EXPECT_EQ(result_a->final_candidate, result_b->final_candidate);
+    ASSERT_EQ(a.oracle.calls().size(), b.oracle.calls().size());
+    for (size_t i = 0; i < a.oracle.calls().size(); ++i) {
+      EXPECT_EQ(a.oracle.calls()[i].kind, b.oracle.calls()[i].kind);
+      EXPECT_EQ(a.oracle.calls()[i].assignment, b.oracle.calls()[i].assignment);
+    }
+    ASSERT_EQ(a.sink.reports.size(), b.sink.reports.size());
+    for (size_t i = 0; i < a.sink.reports.size(); ++i) {
+      EXPECT_EQ(a.sink.reports[i].number, b.sink.reports[i].number);
+      EXPECT_EQ(a.sink.reports[i].search.accuracy, b.sink.reports[i].search.accuracy);
+    }
+    for (size_t i = 0; i < a.sink.progress.size(); ++i) {
+      EXPECT_EQ(a.sink.progress[i].fraction, b.sink.progress[i].fraction);
+      EXPECT_EQ(a.sink.progress[i].reward, b.sink.progress[i].reward);
+    }
+  }
+}
+
+TEST(RunSearch, OtherSeedsSearchOtherwise) {
+  JobSpec spec = ShortJob();
+  Trial a(spec);
+  spec.seed = 2;
+  Trial b(spec);
+  ASSERT_TRUE(a.Go().ok());
+  ASSERT_TRUE(b.Go().ok());
+  EXPECT_NE(a.oracle.calls()[0].assignment, b.oracle.calls()[0].assignment);
+}
+
+TEST(RunSearch, TheSinkCanEndItAtAnyCall) {
+  JobSpec spec = ShortJob();
+  Trial whole(spec);
+  ASSERT_TRUE(whole.Go().ok());
+  ASSERT_GT(whole.sink.calls(), 60);
+  for (int64_t at = 0; at < whole.sink.calls(); ++at) {
+    Trial run(spec);
+    run.sink.EndAt(at, absl::CancelledError("enough"));
+    const auto result = run.Go();
+    ASSERT_EQ(result.status(), absl::CancelledError("enough")) << "call " << at;
+    EXPECT_EQ(run.sink.calls(), at + 1);
+    EXPECT_FALSE(std::filesystem::exists(run.weights));
+  }
+}
+
+TEST(RunSearch, EveryFailureOfTheOracleEndsItWithThatFailure) {
+  const auto plan = PlanOf(ShortJob());
+  Trial whole(plan, Matching(*plan));
+  ASSERT_TRUE(whole.Go().ok());
+  const auto fails = [&](const FakeOracleOptions& options) {
+    Trial run(plan, options);
+    const auto result = run.Go();
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(result.status().message()), ::testing::HasSubstr("injected"));
+  };
+  for (int64_t n = 0; n < plan->total_steps; ++n) {
+    FakeOracleOptions options = Matching(*plan);
+    options.failing_step = n;
+    fails(options);
+  }
+  for (int64_t n = 0; n < whole.Count(Kind::kProbe); ++n) {
+    FakeOracleOptions options = Matching(*plan);
+    options.failing_probe = n;
+    fails(options);
+  }
+  for (int64_t n = 0; n < whole.Count(Kind::kEvaluateSearch) + whole.Count(Kind::kEvaluateTest); ++n) {
+    FakeOracleOptions options = Matching(*plan);
+    options.failing_evaluation = n;
+    fails(options);
+  }
+  FakeOracleOptions options = Matching(*plan);
+  options.save_fails = true;
+  fails(options);
+}
+
+// Exploding steps and probes that are not finite: counted, and the policy is told only of the worst reward
+// that a good sample ever had.
+TEST(RunSearch, BadSamplesAreCountedAndNeverPoisonThePolicy) {
+  const auto plan = PlanOf(ShortJob());
+  FakeOracleOptions options = Matching(*plan);
+  options.exploding_steps = {0, 3, 4, 10, 11, 20, 30};  // the first before any reward, the last when frozen
+  options.non_finite_probes = {2, 7};
+  Trial run(plan, options);
+  SpyController controller(*plan);
+  const auto result = RunSearch(*plan, run.oracle, controller, run.sink, run.weights);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->rejected_steps, 9);
+  EXPECT_EQ(run.sink.progress.back().rejected_steps, 9);
+  EXPECT_EQ(run.Count(Kind::kProbe), plan->search_steps - 6) << "no probe after a step that was not applied";
+
+  ASSERT_EQ(static_cast<int64_t>(controller.rewards.size()), plan->search_steps);
+  EXPECT_TRUE(std::isnan(controller.rewards[0])) << "nothing was known yet";
+  double worst = INFINITY;
+  // Probe 2 follows step 5 (0, 3 and 4 exploded), probe 7 step 12 (10 and 11 as well).
+  const std::set<size_t> bad = {3, 4, 5, 10, 11, 12, 20};
+  for (size_t step = 1; step < controller.rewards.size(); ++step) {
+    ASSERT_TRUE(std::isfinite(controller.rewards[step])) << step;
+    if (bad.contains(step)) {
+      EXPECT_EQ(controller.rewards[step], worst) << step;
+    } else {
+      worst = std::min(worst, controller.rewards[step]);
+    }
+  }
+  EXPECT_TRUE(std::isfinite(run.sink.progress.back().loss));
+  EXPECT_TRUE(std::isfinite(run.sink.progress.back().reward));
+}
+
+TEST(RunSearch, SurvivesWhenEveryStepExplodes) {
+  const auto plan = PlanOf(ShortJob());
+  FakeOracleOptions options = Matching(*plan);
+  options.explodes = [](const Assignment&) { return true; };
+  Trial run(plan, options);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->rejected_steps, plan->total_steps);
+  EXPECT_EQ(run.sink.progress.back().loss, 0);
+  ExpectSound(run, *result);
+}
+
+TEST(RunSearch, ANarrowNetworkThatDoesNotTrainIsLearntToBeAvoided) {
+  JobSpec spec = SampleJob();
+  const auto plan = PlanOf(spec);
+  FakeOracleOptions options = Matching(*plan);
+  options.explodes = [](const Assignment& assignment) {
+    int64_t narrow = 0;
+    for (const LayerFormats& layer : assignment.layers) narrow += layer.weight.element.bits == 2;
+    return narrow > 4;
+  };
+  Trial run(plan, options);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GT(result->rejected_steps, 10);
+  EXPECT_GT(run.Final(*result).search.accuracy, 0.88);
+}
+
+TEST(RunSearch, ACandidateThatIsNotFiniteIsNeverChosen) {
+  const auto plan = PlanOf(ShortJob());
+  FakeOracleOptions options = Matching(*plan);
+  const Assignment good = UniformAssignment(plan->layers.size(), *ParseFormat("int3"));
+  options.not_finite = [&good](const Assignment& assignment) { return assignment != good; };
+  Trial run(plan, options);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(run.Final(*result).assignment, good);
+}
+
+TEST(RunSearch, ALossCountsAtMostTwiceThatOfGuessing) {
+  class WildOracle final : public Oracle {
+   public:
+    explicit WildOracle(FakeOracle& inner) : inner_(inner) {}
+    absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override {
+      auto outcome = inner_.TrainStep(assignment);
+      if (outcome.ok() && steps_++ % 5 == 4) outcome->loss = 1e6;
+      return outcome;
+    }
+    absl::StatusOr<Quality> Probe(const Assignment&, int64_t) override {
+      return absl::InternalError("train_loss needs no probe");
+    }
+    absl::StatusOr<Evaluation> Evaluate(const Assignment& a, Split s) override {
+      return inner_.Evaluate(a, s);
+    }
+    absl::Status SaveWeights(const Assignment& a, const std::string& p) override {
+      return inner_.SaveWeights(a, p);
+    }
+    absl::Status LoadWeights(const std::string& p) override { return inner_.LoadWeights(p); }
+
+   private:
+    FakeOracle& inner_;
+    int64_t steps_ = 0;
+  };
+  JobSpec spec = ShortJob();
+  spec.reward.quality = QualitySource::kTrainLoss;
+  Trial run(spec);
+  WildOracle wild(run.oracle);
+  SpyController controller(*run.plan);
+  ASSERT_TRUE(RunSearch(*run.plan, wild, controller, run.sink, run.weights).ok());
+  const double farthest = std::max(run.plan->dearest / run.plan->target - 1, 1.0);
+  for (double reward : controller.rewards) EXPECT_GE(reward, -2 * std::log(10.0) - farthest);
+}
+
+TEST(RunSearch, OneFormatIsASearchToo) {
+  JobSpec spec = ShortJob();
+  spec.space.formats = {"int4"};
+  Trial run(spec);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(run.sink.candidates.size(), 1u);
+  EXPECT_EQ(run.Final(*result).label, "uniform int4");
+  ExpectSound(run, *result);
+}
+
+TEST(RunSearch, KeepsItsPromisesForEveryMetricRewardAndSpace) {
+  const std::vector<std::vector<std::string>> spaces = {
+      {"int2", "int8"}, {"e2m1", "e4m3", "int8"}, {"int4", "bf16"}};
+  for (const char* metric : {"bops", "model_size"}) {
+    for (RewardShape shape : {RewardShape::kAbsolute, RewardShape::kOneSided, RewardShape::kSoftExponential,
+                              RewardShape::kHardExponential}) {
+      for (const auto& formats : spaces) {
+        for (const char* target : {"1x int4", "1.3x int5"}) {
+          for (int64_t sampled : {0, 1, 5, 40}) {
+            JobSpec spec = ShortJob();
+            spec.cost = {metric, target};
+            spec.reward.shape = shape;
+            spec.space.formats = formats;
+            spec.finish.sampled_candidates = sampled;
+            spec.seed = 17;
+            Trial run(spec);
+            const auto result = run.Go();
+            ASSERT_TRUE(result.ok()) << result.status();
+            ExpectSound(run, *result);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(PhaseName, IsLowerCase) {
+  EXPECT_STREQ(PhaseName(Phase::kPrepare), "prepare");
+  EXPECT_STREQ(PhaseName(Phase::kFrozen), "frozen");
+  EXPECT_STREQ(OriginName(Origin::kReference), "reference");
+}
+
+}  // namespace
+}  // namespace precis::search
