@@ -13,10 +13,10 @@ namespace {
 
 constexpr size_t kKnots = 9;
 // Ridges are variances of the noise over those of the coefficients expected: noise 0.05, sensitivity 0.15 or
-// so, deviation 0.003, on the scale of accuracies; on that of losses all are larger alike.
+// so, deviation 0.0015, on the scale of accuracies; on that of losses all are larger alike.
 constexpr double kTrendRidge = 1e-3;
 constexpr double kSensitivityRidge = 0.1;
-constexpr double kDeviationRidge = 300;
+constexpr double kDeviationRidge = 1000;
 constexpr double kLeastSensitivity =
     1e-4;                           // a finer option is never held to be worse, whatever the noise says
 constexpr double kOwnSamples = 10;  // own observations that count as much as the model
