@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/proto_names.h"
@@ -40,10 +41,10 @@ Table CandidateTable(const v1::Job& job, const std::vector<v1::Candidate>& candi
   std::vector<CostScale> scales;
   for (const v1::CostMetric& metric : plan.costs()) {
     scales.push_back(ScaleFor(metric.unit(), LargestCost(candidates, metric.name())));
-    columns.push_back({metric.name() == scales.back().name
-                           ? metric.name()
-                           : absl::StrCat(metric.name(), " ", scales.back().name),
-                       true});
+    // "GBOPs" says what it is; "KiB" does not.
+    const std::string& unit = scales.back().name;
+    const bool telling = absl::EndsWithIgnoreCase(unit, metric.name());
+    columns.push_back({telling ? unit : absl::StrCat(metric.name(), " ", unit), true});
     if (metric.name() == plan.constrained_metric()) columns.push_back({"OF TARGET", true});
   }
   for (const char* name : {"SEARCH", "TEST"}) columns.push_back({name, true});

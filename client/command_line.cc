@@ -312,7 +312,7 @@ class CommandLine {
 
 }  // namespace
 
-int Run(const std::vector<std::string>& arguments, const Environment& environment) {
+int RunPrecis(const std::vector<std::string>& arguments, const Environment& environment) {
   try {
     int code = CommandLine(environment).Run(arguments);
     environment.out->flush();

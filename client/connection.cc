@@ -56,10 +56,11 @@ std::string MessageFor(const grpc::Status& status, const std::string& address) {
 Connection::Connection(std::string address, std::chrono::milliseconds timeout)
     : address_(std::move(address)), timeout_(timeout), stub_(Connect(address_)) {}
 
-absl::Status Connection::FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) const {
+absl::Status Connection::FromGrpc(const grpc::Status& status, const grpc::ClientContext* context) const {
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), MessageFor(status, address_));
   result.SetPayload(kRpcMark, absl::Cord(address_));
-  const auto& trailing = context.GetServerTrailingMetadata();
+  if (context == nullptr) return result;
+  const auto& trailing = context->GetServerTrailingMetadata();
   if (const auto entry = trailing.find(kViolationsKey); entry != trailing.end())
     result.SetPayload(kViolations, absl::Cord(absl::string_view(entry->second.data(), entry->second.size())));
   return result;

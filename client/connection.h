@@ -37,14 +37,14 @@ class Connection {
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
     Response response;
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    if (!status.ok()) return FromGrpc(status, context);
+    if (!status.ok()) return FromGrpc(status, &context);
     return response;
   }
 
-  // For streams: a server that stops sending is noticed by the transport, so there is no deadline here.
   // Same code, a message that names the address and the remedy where the server cannot be reached, the
   // violations of an INVALID_ARGUMENT attached, and marked as the server's answer (IsRpcError).
-  absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) const;
+  // `context` is the call's, nullptr where there is none.
+  absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext* context) const;
 
  private:
   const std::string address_;

@@ -49,7 +49,8 @@ absl::StatusOr<Exported> Download(Connection& connection, const std::string& nam
     if (response.has_metadata()) exported.metadata = response.metadata();
     exported.bytes += response.chunk();
   }
-  if (const grpc::Status status = reader->Finish(); !status.ok()) return connection.FromGrpc(status, context);
+  if (const grpc::Status status = reader->Finish(); !status.ok())
+    return connection.FromGrpc(status, &context);
   if (static_cast<size_t>(exported.metadata.size_bytes()) != exported.bytes.size() ||
       exported.metadata.sha256() != HexSha256(exported.bytes))
     return absl::DataLossError(absl::StrCat("the export of ", name, " arrived damaged (",

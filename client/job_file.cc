@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -268,8 +269,9 @@ absl::Status ApplyOverride(absl::string_view assignment, YamlNode& root) {
   const size_t equals = assignment.find('=');
   if (equals == absl::string_view::npos) return refuse("there is no \"=\".");
   const absl::string_view path = assignment.substr(0, equals);
-  absl::StatusOr<YamlNode> value = ParseYaml(assignment.substr(equals + 1));
-  if (!value.ok()) return refuse(absl::StrCat("the value is ", value.status().message(), "."));
+  const absl::string_view text = absl::StripAsciiWhitespace(assignment.substr(equals + 1));
+  absl::StatusOr<YamlNode> value = text.empty() ? YamlNode() : ParseYaml(text);
+  if (!value.ok()) return refuse(absl::StrCat("the value is at fault: ", value.status().message(), "."));
 
   const Place place{0, 0, absl::StrCat("--set ", Printable(path))};
   const auto settle = [&place](auto& self, YamlNode& node) -> void {

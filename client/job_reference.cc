@@ -1,6 +1,9 @@
 // Finding the job that a reference means.
 #include "client/job_reference.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,6 +16,11 @@ namespace {
 constexpr char kPrefix[] = "jobs/";
 constexpr int kPageSize = 500;
 constexpr size_t kMatchesShown = 5;
+
+bool CouldBeId(const std::string& id) {
+  return !id.empty() && std::all_of(id.begin(), id.end(),
+                                    [](unsigned char c) { return absl::ascii_isgraph(c) && c != '/'; });
+}
 
 absl::StatusOr<v1::Job> LatestJob(Connection& connection) {
   v1::ListJobsRequest request;
@@ -63,7 +71,7 @@ absl::StatusOr<v1::Job> FindJob(Connection& connection, const std::string& refer
   if (reference == "latest") return LatestJob(connection);
   const std::string id =
       absl::StartsWith(reference, kPrefix) ? reference.substr(sizeof(kPrefix) - 1) : reference;
-  if (id.empty() || FirstNonText(id) != absl::string_view::npos || absl::StrContains(id, "/"))
+  if (!CouldBeId(id))
     return absl::InvalidArgumentError(absl::StrCat("\"", Printable(reference),
                                                    "\" is not the name of a job; ",
                                                    "write jobs/ID, ID, the beginning of an ID, or latest."));

@@ -42,7 +42,7 @@ void AddPlan(const v1::Job& job, Lines& lines) {
   if (!job.has_plan()) return;
   const v1::Plan& plan = job.plan();
   const std::string unit = ConstrainedUnit(plan);
-  lines.emplace_back("target", absl::StrCat("at most ", TargetText(job), " of ", plan.constrained_metric()));
+  lines.emplace_back("target", absl::StrCat(plan.constrained_metric(), " at most ", TargetText(job)));
   lines.emplace_back("reachable", absl::StrCat(CostText(plan.reachable_min(), unit), " to ",
                                                CostText(plan.reachable_max(), unit)));
   lines.emplace_back(

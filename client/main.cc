@@ -6,6 +6,6 @@
 #include "client/environment.h"
 
 int main(int argc, char** argv) {
-  return precis::client::Run(std::vector<std::string>(argv + 1, argv + argc),
-                             precis::client::ProcessEnvironment());
+  return precis::client::RunPrecis(std::vector<std::string>(argv + 1, argv + argc),
+                                   precis::client::ProcessEnvironment());
 }

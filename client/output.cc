@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "client/proto_names.h"
 #include "client/utf8.h"
@@ -149,6 +151,9 @@ std::string JsonDocument(const ordered_json& json) {
 }
 
 std::string ExactNumber(double value) {
+  // Counts stay counts: 300000000, not 3e+08.
+  constexpr double kExactIntegers = 1e15;
+  if (std::floor(value) == value && std::abs(value) < kExactIntegers) return absl::StrFormat("%.0f", value);
   char buffer[32];
   const auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
   PRECIS_CHECK(error == std::errc());

@@ -53,7 +53,8 @@ nlohmann::ordered_json MessageToJson(const google::protobuf::Message& message);
 // Indented by two, a line feed at the end. Bytes that are not UTF-8 are replaced.
 std::string JsonDocument(const nlohmann::ordered_json& json);
 
-// "0.1", "1e+300": the shortest decimal that reads back as the same double; for CSV.
+// "0.1", "300000000", "1e+300": the shortest decimal that reads back as the same double, whole numbers below
+// 1e15 in full; for CSV.
 std::string ExactNumber(double value);
 
 inline constexpr char kJsonHelp[] =

@@ -44,12 +44,10 @@ std::string Join(const std::vector<Part>& parts, bool brief) {
 
 std::string Fit(std::vector<Part> parts, size_t columns) {
   std::string line = Join(parts, false);
-  while (DisplayWidth(line) > columns) {
-    line = Join(parts, true);
-    if (DisplayWidth(line) <= columns || parts.size() == 1) break;
+  if (DisplayWidth(line) <= columns) return line;
+  for (line = Join(parts, true); DisplayWidth(line) > columns && parts.size() > 1; line = Join(parts, true)) {
     parts.erase(std::max_element(parts.begin(), parts.end(),
                                  [](const Part& a, const Part& b) { return a.rank < b.rank; }));
-    line = Join(parts, false);
   }
   return std::string(CutToWidth(line, columns));
 }

@@ -144,7 +144,8 @@ class Watch {
           return WatchEnd{*std::move(job), false};
         }
         // A stream may end well before the job has: the server is going down.
-        status = job.ok() ? absl::UnavailableError("the server ended the stream") : job.status();
+        status = job.ok() ? connection_.FromGrpc({grpc::StatusCode::UNAVAILABLE, "the stream ended"}, nullptr)
+                          : job.status();
       }
       if (!IsLostConnection(status)) {
         printer_.Finish();
@@ -181,7 +182,7 @@ class Watch {
     }
     const grpc::Status status = reader->Finish();
     interruptible_.SetStream(nullptr);
-    return status.ok() ? absl::OkStatus() : connection_.FromGrpc(status, context);
+    return status.ok() ? absl::OkStatus() : connection_.FromGrpc(status, &context);
   }
 
   absl::StatusOr<v1::Job> Fetch() {

@@ -30,7 +30,12 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Put(Node(mark, YamlNode::Kind::kNull)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+    YamlNode node = Node(mark, YamlNode::Kind::kNull);
+    // yaml-cpp's mark is where the next thing stands; a value that is not there stands at its key.
+    if (!levels_.empty() && !levels_.back().key_is_next) node.place = levels_.back().key_place;
+    Put(std::move(node));
+  }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     throw Refusal(mark, "aliases (*name) are not supported; write the value out");

@@ -1,0 +1,114 @@
+// Job files that are right: every field arrives where the proto has it.
+#include "client/job_file.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+namespace precis::client {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+JobFile Parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  const absl::StatusOr<JobFile> file = ParseJobFile(text, overrides);
+  EXPECT_TRUE(file.ok()) << file.status();
+  return file.value_or(JobFile());
+}
+
+void ExpectSpec(const JobFile& file, const std::string& text_proto) {
+  v1::JobSpec expected;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text_proto, &expected));
+  for (const Fault& fault : file.faults) ADD_FAILURE() << FaultText(fault, "job.yaml");
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(file.spec, expected))
+      << file.spec.DebugString();
+}
+
+TEST(JobFile, ReadsEveryKindOfField) {
+  ExpectSpec(Parse("display_name: first try\n"
+                   "model: {name: resnet8, width_multiplier: 0.5, stem: small, stage1_projection: false}\n"
+                   "data:\n  name: fashion_mnist\n  search_images: 500\n"
+                   "space:\n  formats: [int4, int8]\n"
+                   "cost:\n  target: 1.1x int4\n"
+                   "reward: {quality: train_loss, shape: one_sided, beta: 1e-1}\n"
+                   "training:\n  epochs: .5\n  learning_rate: 0\n  nesterov: true\n"
+                   "seed: 18446744073709551615\n"
+                   "device: cpu\n"
+                   "threads: 2\n"),
+             R"(display_name: "first try"
+                model { name: "resnet8" width_multiplier: 0.5 stem: STEM_SMALL stage1_projection: false }
+                data { name: "fashion_mnist" search_images: 500 }
+                space { formats: "int4" formats: "int8" }
+                cost { target: "1.1x int4" }
+                reward { quality: QUALITY_SOURCE_TRAIN_LOSS shape: REWARD_SHAPE_ONE_SIDED beta: 0.1 }
+                training { epochs: 0.5 learning_rate: 0 nesterov: true }
+                seed: 18446744073709551615 device: DEVICE_CPU threads: 2)");
+}
+
+TEST(JobFile, TakesTextAsItIsWritten) {
+  ExpectSpec(Parse("cost:\n  target: 153000000\ndisplay_name: true\n"),
+             R"(cost { target: "153000000" } display_name: "true")");
+}
+
+TEST(JobFile, KeepsZeroApartFromUnset) {
+  const JobFile file = Parse("finish: {sampled_candidates: 0}\n");
+  EXPECT_TRUE(file.spec.finish().has_sampled_candidates());
+  EXPECT_FALSE(file.spec.finish().has_frozen_share());
+}
+
+TEST(JobFile, AnEmptySectionIsNoFault) { ExpectSpec(Parse("reward:\n  # beta: 0.1\nseed: 3\n"), "seed: 3"); }
+
+TEST(JobFile, BlockListsAndFlowListsAreTheSame) {
+  ExpectSpec(Parse("space:\n  formats:\n    - int4\n    - \"int8\"\n"),
+             R"(space { formats: "int4" formats: "int8" })");
+}
+
+TEST(JobFile, EveryFieldAndChoiceOfTheHelpCanBeWritten) {
+  const std::string help = JobFileHelp();
+  for (const char* field :
+       {"display_name", "width_multiplier", "formats: <list of text>", "train_loss", "seed"})
+    EXPECT_THAT(help, HasSubstr(field));
+}
+
+TEST(JobFile, OverridesReplaceAddAndMakeSections) {
+  ExpectSpec(Parse("seed: 1\nmodel: {name: resnet8}\ntraining:\n",
+                   {"seed=7", "training.epochs=0.1", "space.formats=[int2, int8]", "model.stem=imagenet",
+                    "cost.target=0.2 GBOPs"}),
+             R"(seed: 7 model { name: "resnet8" stem: STEM_IMAGENET } training { epochs: 0.1 }
+                space { formats: "int2" formats: "int8" } cost { target: "0.2 GBOPs" })");
+}
+
+TEST(JobFile, FaultsOfAnOverrideNameIt) {
+  const JobFile file = Parse("seed: 1\n", {"training.epoch=2", "seed=x", "display_name="});
+  ASSERT_EQ(file.faults.size(), 3u);
+  EXPECT_THAT(FaultText(file.faults[2], "job.yaml"), HasSubstr("display_name: has no value"));
+  EXPECT_EQ(FaultText(file.faults[0], "job.yaml"), "--set seed: seed: must be a whole number, not \"x\".");
+  EXPECT_THAT(FaultText(file.faults[1], "job.yaml"), HasSubstr("Did you mean \"epochs\"?"));
+}
+
+TEST(JobFile, RefusesOverridesWithoutForm) {
+  for (const char* bad : {"seed", "=3", "a..b=3", "seed.x=3", "seed=[1", "seed=*x"}) {
+    const auto file = ParseJobFile("seed: 1\n", {bad});
+    EXPECT_TRUE(absl::IsInvalidArgument(file.status())) << bad;
+    EXPECT_THAT(std::string(file.status().message()), HasSubstr("--set")) << bad;
+  }
+}
+
+TEST(JobFile, RefusesWhatIsNoMapping) {
+  for (const char* bad : {"just words", "[1, 2]", "~", "\"model: x\""}) {
+    const auto file = ParseJobFile(bad, {});
+    EXPECT_TRUE(absl::IsInvalidArgument(file.status())) << bad;
+  }
+}
+
+TEST(JobFile, RemembersWhereEverythingStands) {
+  const JobFile file = Parse("model:\n  name: resnet8\nspace:\n  formats: [int4, int8]\n");
+  EXPECT_EQ(file.places.at("model.name"), (Place{2, 3, ""}));
+  EXPECT_EQ(file.places.at("space.formats[1]"), (Place{4, 19, ""}));
+  EXPECT_THAT(file.suspect_paths, IsEmpty());
+}
+
+}  // namespace
+}  // namespace precis::client
