@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/candidate_listing.h"
+#include "server/convert_status.h"
 #include "server/digest.h"
 #include "server/export/exporter.h"
-#include "server/grpc_status.h"
 #include "server/job_check.h"
 #include "server/job_state.h"
 #include "server/resource_name.h"
@@ -62,9 +62,12 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   input.job_name = JobName(job.id);
   input.server_version = PRECIS_VERSION;
   input.worker_version = job.worker_version;
-  // A reference that became the final choice keeps its label.
-  std::copy_if(candidates->begin(), candidates->end(), std::back_inserter(input.references),
-               [](const search::Candidate& each) { return !each.label.empty(); });
+  // By assignment, since a reference may have become the final choice.
+  const auto is_reference = [&](const search::Candidate& each) {
+    return std::any_of((*plan)->references.begin(), (*plan)->references.end(),
+                       [&](const search::Reference& known) { return known.assignment == each.assignment; });
+  };
+  std::copy_if(candidates->begin(), candidates->end(), std::back_inserter(input.references), is_reference);
   absl::StatusOr<std::string> bytes = ExportCandidate(format, input);
   if (!bytes.ok()) return bytes.status();
   const std::string stem = absl::StrCat((*plan)->spec.model.name, "-", job.id, "-", number);

@@ -24,6 +24,11 @@
 
 namespace precis::server {
 
+// Keys of gRPC metadata that precis.v1 defines: the secret of a job's run, with every WorkerService call;
+// and a serialised InvalidArgument, trailing SubmitJob's INVALID_ARGUMENT.
+inline constexpr char kSecretMetadata[] = "precis-worker-secret";
+inline constexpr char kInvalidArgumentMetadata[] = "precis-invalid-argument-bin";
+
 // Unset fields take their defaults. A violation for an enum number we do not know, and for a negative
 // reward.beta (which our own value would read as unset).
 search::JobSpec JobSpecFromWire(const v1::JobSpec& wire, search::Violations& violations);

@@ -7,7 +7,7 @@
 #include "server/candidate_listing.h"
 #include "server/catalogue.h"
 #include "server/convert.h"
-#include "server/grpc_status.h"
+#include "server/convert_status.h"
 #include "server/job_check.h"
 #include "server/page_token.h"
 #include "server/resource_name.h"

@@ -17,9 +17,6 @@
 
 namespace precis::server {
 
-// The trailing metadata that carries the serialised InvalidArgument message.
-inline constexpr char kInvalidArgumentMetadata[] = "precis-invalid-argument-bin";
-
 class SearchServiceImpl final
     : public v1::SearchService::WithCallbackMethod_WatchJob<v1::SearchService::Service> {
  public:

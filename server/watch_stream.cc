@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
-#include "server/grpc_status.h"
+#include "server/convert_status.h"
 #include "server/job_state.h"
 
 namespace precis::server {

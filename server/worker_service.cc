@@ -4,7 +4,7 @@
 #include <string>
 
 #include "server/convert.h"
-#include "server/grpc_status.h"
+#include "server/convert_status.h"
 
 namespace precis::server {
 namespace {

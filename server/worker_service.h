@@ -10,9 +10,6 @@
 
 namespace precis::server {
 
-// The request metadata that carries a worker's secret.
-inline constexpr char kSecretMetadata[] = "precis-worker-secret";
-
 class WorkerServiceImpl final : public v1::WorkerService::Service {
  public:
   explicit WorkerServiceImpl(JobManager* manager) : manager_(manager) {}

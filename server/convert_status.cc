@@ -1,5 +1,5 @@
 // One cast each way.
-#include "server/grpc_status.h"
+#include "server/convert_status.h"
 
 namespace precis::server {
 namespace {

@@ -1,0 +1,134 @@
+// Batching, the heartbeat and the pace.
+#include "server/worker/reporter.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "server/convert.h"
+
+namespace precis::server {
+namespace {
+
+// Of a few kilobytes at most each, against a message limit of 4 MiB.
+constexpr size_t kCandidatesPerBatch = 200;
+constexpr size_t kMostUnsent = 10 * kCandidatesPerBatch;
+constexpr std::chrono::seconds kPaceWindow(5);
+constexpr std::chrono::milliseconds kPaceGrain(50);
+
+}  // namespace
+
+Reporter::Reporter(ServerLink* link, const ReporterOptions& options)
+    : link_(link), options_(options), thread_([this] { Run(); }) {}
+
+Reporter::~Reporter() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+  }
+  thread_.join();
+}
+
+absl::Status Reporter::OnProgress(const search::Progress& progress) {
+  absl::MutexLock lock(&mutex_);
+  if (!end_.ok()) return end_;
+  progress_ = progress;
+  progress_->images_per_second = ImagesPerSecond(progress.step);
+  return absl::OkStatus();
+}
+
+absl::Status Reporter::OnCandidate(const search::Candidate& candidate) {
+  absl::MutexLock lock(&mutex_);
+  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || candidates_.size() < kMostUnsent;
+  };
+  mutex_.Await(absl::Condition(&room));
+  if (!end_.ok()) return end_;
+  candidates_.push_back(candidate);
+  return absl::OkStatus();
+}
+
+void Reporter::RequestStop(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  if (end_.ok()) end_ = absl::CancelledError(why);
+}
+
+absl::Status Reporter::Flush() {
+  absl::MutexLock lock(&mutex_);
+  flushing_ = true;
+  const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || (!sending_ && !progress_ && candidates_.empty());
+  };
+  mutex_.Await(absl::Condition(&done));
+  flushing_ = false;
+  return end_;
+}
+
+// Training images of the last few seconds; keeps its last value while no step is taken.
+double Reporter::ImagesPerSecond(int64_t step) {
+  const Clock::time_point now = Clock::now();
+  if (!pace_.empty() && (step == pace_.back().second || now - pace_.back().first < kPaceGrain)) {
+    return images_per_second_;
+  }
+  // A pause without steps (an evaluation) is no part of the pace.
+  if (!pace_.empty() && now - pace_.back().first > kPaceWindow) pace_.clear();
+  pace_.emplace_back(now, step);
+  while (now - pace_.front().first > kPaceWindow) pace_.pop_front();
+  const std::chrono::duration<double> span = now - pace_.front().first;
+  if (span.count() > 0) {
+    images_per_second_ =
+        static_cast<double>((step - pace_.front().second) * options_.images_per_step) / span.count();
+  }
+  return images_per_second_;
+}
+
+bool Reporter::ProgressIsDue() const {
+  return progress_.has_value() && (flushing_ || Clock::now() - progress_sent_ >=
+                                                    absl::ToChronoNanoseconds(options_.progress_interval));
+}
+
+bool Reporter::HasWork() const { return closing_ || !candidates_.empty() || (flushing_ && progress_); }
+
+v1::ReportBatchRequest Reporter::NextRequest() {
+  WorkerBatch batch;
+  if (end_.ok()) {
+    const size_t count = std::min(candidates_.size(), kCandidatesPerBatch);
+    std::move(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count),
+              std::back_inserter(batch.candidates));
+    candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (ProgressIsDue()) {
+      batch.progress = std::exchange(progress_, std::nullopt);
+      progress_sent_ = Clock::now();
+    }
+    if (!batch.candidates.empty() || batch.progress) batch.number = ++last_number_;
+  }
+  return BatchToWire(link_->job_id(), batch);
+}
+
+void Reporter::Take(const absl::StatusOr<v1::Directive>& answer) {
+  sending_ = false;
+  if (!end_.ok()) return;
+  if (!answer.ok()) {
+    end_ = answer.status();
+  } else if (*answer == v1::DIRECTIVE_CANCEL) {
+    end_ = absl::CancelledError("the server told the worker to stop");
+  }
+}
+
+void Reporter::Run() {
+  while (true) {
+    v1::ReportBatchRequest request;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(this, &Reporter::HasWork), options_.heartbeat_interval);
+      if (closing_) return;
+      request = NextRequest();
+      sending_ = true;
+    }
+    absl::StatusOr<v1::Directive> answer = link_->ReportBatch(request, closing_);
+    absl::MutexLock lock(&mutex_);
+    Take(answer);
+    if (closing_) return;
+  }
+}
+
+}  // namespace precis::server

@@ -1,0 +1,80 @@
+// Reporter: the SearchSink that sends everything to the server.
+//
+// Candidates are sent at once, progress at most every `progress_interval`, and a heartbeat at least every
+// `heartbeat_interval` by a thread of its own, so that the server hears from the worker, and the worker of a
+// cancellation, even while an evaluation runs long. A batch is sent again until it is acknowledged; the next
+// one waits for that.
+//
+// Threading: OnProgress and OnCandidate from the search's thread, RequestStop from any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "search/search_loop.h"
+#include "server/worker/server_link.h"
+
+namespace precis::server {
+
+struct ReporterOptions {
+  int64_t images_per_step = 0;  // for images_per_second
+  absl::Duration progress_interval = absl::Milliseconds(500);
+  absl::Duration heartbeat_interval = absl::Milliseconds(500);
+};
+
+class Reporter final : public search::SearchSink {
+ public:
+  Reporter(ServerLink* link, const ReporterOptions& options);
+  // Drops what was not sent.
+  ~Reporter() override;
+
+  // Both return what ends the search: CANCELLED after RequestStop or when the server says so, the server's
+  // error if it will not take a batch. OnCandidate waits while very many candidates are unsent.
+  absl::Status OnProgress(const search::Progress& progress) override;
+  absl::Status OnCandidate(const search::Candidate& candidate) override;
+
+  // The search is to end at its next step. `why` becomes the message of the CANCELLED status.
+  void RequestStop(const std::string& why);
+
+  // Waits until everything handed in is acknowledged; the status that ends the search if it never will be.
+  absl::Status Flush();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void Run();
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool ProgressIsDue() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  v1::ReportBatchRequest NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(const absl::StatusOr<v1::Directive>& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double ImagesPerSecond(int64_t step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  ServerLink* const link_;
+  const ReporterOptions options_;
+  std::atomic<bool> closing_ = false;
+
+  absl::Mutex mutex_;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);                          // not OK: the search is to end with it
+  std::optional<search::Progress> progress_ ABSL_GUARDED_BY(mutex_);  // not sent yet
+  std::deque<search::Candidate> candidates_ ABSL_GUARDED_BY(mutex_);  // not sent yet
+  bool sending_ ABSL_GUARDED_BY(mutex_) = false;
+  bool flushing_ ABSL_GUARDED_BY(mutex_) = false;  // what is there is due now
+  int64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  Clock::time_point progress_sent_ ABSL_GUARDED_BY(mutex_);
+  // (when, step) over the last few seconds.
+  std::deque<std::pair<Clock::time_point, int64_t>> pace_ ABSL_GUARDED_BY(mutex_);
+  double images_per_second_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread thread_;
+};
+
+}  // namespace precis::server

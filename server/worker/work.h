@@ -1,0 +1,33 @@
+// A worker's work from its orders to its outcome, for any way of making an oracle.
+//
+// Threading: blocks; one thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "search/plan.h"
+#include "server/worker/reporter.h"
+#include "server/worker/server_link.h"
+#include "supernet/data/dataset.h"
+#include "supernet/graph/oracle.h"
+
+namespace precis::server {
+
+struct WorkOptions {
+  // Makes the oracle for a plan from its data set.
+  std::function<absl::StatusOr<std::unique_ptr<Oracle>>(const search::Plan&, Dataset)> make_oracle;
+  std::string worker_version;
+  // Set by a signal handler: the search ends at its next step.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+// Asks for the orders, compiles the plan, loads the data, searches, reports and delivers the outcome, good or
+// bad. OK if an outcome was delivered, else why none could be.
+absl::Status Work(ServerLink& link, const WorkOptions& options);
+
+}  // namespace precis::server
