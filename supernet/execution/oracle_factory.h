@@ -18,8 +18,17 @@ struct OracleOptions {
 };
 
 // Builds the supernet of `graph` with fresh weights (He initialisation) and splits the data.
-// INVALID_ARGUMENT if the graph's input or output does not fit the data set; FAILED_PRECONDITION, with the
-// remedy, if training.device is kCuda and there is none. Sets the process-wide number of LibTorch threads.
+// INVALID_ARGUMENT, naming every fault at once, if the graph's input or output does not fit the data set or
+// an option is out of range; FAILED_PRECONDITION, with the remedy, if training.device is kCuda and there is
+// none; UNAVAILABLE if memory runs out.
+//
+// Settings of the whole process that it changes: the number of LibTorch's threads; freed memory is kept for
+// reuse rather than given back to the system; on CUDA, deterministic convolutions and no TF32.
+//
+// What a seed promises: the same outcomes bit for bit for the same graph, data and options on the same
+// device, thread count and LibTorch. Batch-norm statistics and activation ranges are no state of training:
+// steps and probes use those of their batch, and whatever is measured or saved is calibrated for its
+// assignment first. LoadWeights also forgets the optimiser's momentum.
 absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& graph, Dataset dataset,
                                                            const OracleOptions& options);
 

@@ -1,0 +1,69 @@
+// Moments are summed in double: mean and mean square over all images follow exactly from each batch's.
+#include "supernet/execution/calibration.h"
+
+#include <ATen/ATen.h>
+
+#include "supernet/formats/check.h"
+
+namespace precis {
+namespace {
+
+class Collector : public ForwardObserver {
+ public:
+  Collector(size_t nodes, size_t layers) : mean_(nodes), mean_square_(nodes), max_abs_(layers) {}
+
+  void StartBatch(double share) { share_ = share; }
+
+  void OnLayerInput(size_t layer, const at::Tensor& max_abs) override {
+    Accumulate(max_abs_[layer], max_abs.to(at::kDouble));
+  }
+
+  void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) override {
+    const at::Tensor batch_mean = mean.to(at::kDouble);
+    const at::Tensor variance = inverse_deviation.to(at::kDouble).pow(-2).sub(kBatchNormEpsilon).clamp_min(0);
+    Accumulate(mean_[static_cast<size_t>(node)], batch_mean * share_);
+    Accumulate(mean_square_[static_cast<size_t>(node)], (variance + batch_mean.square()) * share_);
+  }
+
+  Calibration Finish(double batches) const {
+    Calibration calibration;
+    calibration.mean.resize(mean_.size());
+    calibration.variance.resize(mean_.size());
+    for (size_t node = 0; node < mean_.size(); ++node) {
+      if (!mean_[node].defined()) continue;
+      calibration.mean[node] = mean_[node].to(at::kFloat);
+      calibration.variance[node] = (mean_square_[node] - mean_[node].square()).clamp_min(0).to(at::kFloat);
+    }
+    calibration.activation_max_abs = (at::stack(max_abs_) / batches).to(at::kFloat);
+    return calibration;
+  }
+
+ private:
+  static void Accumulate(at::Tensor& sum, const at::Tensor& term) { sum = sum.defined() ? sum + term : term; }
+
+  double share_ = 0;  // of the batch in all images
+  std::vector<at::Tensor> mean_;
+  std::vector<at::Tensor> mean_square_;
+  std::vector<at::Tensor> max_abs_;
+};
+
+}  // namespace
+
+Calibration Calibrate(const Supernet& net, const Assignment& assignment, const ImageStore& images,
+                      std::span<const int64_t> indices, int64_t batch_size) {
+  const auto total = static_cast<int64_t>(indices.size());
+  PRECIS_CHECK(total > 0 && batch_size > 0);
+  const at::NoGradGuard no_gradients;
+  const int64_t batches = (total + batch_size - 1) / batch_size;
+  Collector collector(net.graph().nodes().size(), net.layer_count());
+  for (int64_t batch = 0; batch < batches; ++batch) {
+    const int64_t begin = total * batch / batches;
+    const int64_t count = total * (batch + 1) / batches - begin;
+    collector.StartBatch(static_cast<double>(count) / static_cast<double>(total));
+    const auto chosen = indices.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
+    net.Forward(images.Get(chosen).images, assignment, &collector);
+  }
+  return collector.Finish(static_cast<double>(batches));
+}
+
+}  // namespace precis

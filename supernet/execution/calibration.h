@@ -1,0 +1,28 @@
+// Calibration: the fixed statistics under which one assignment is measured and exported. Internal to
+// supernet/execution.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "supernet/execution/image_store.h"
+#include "supernet/execution/supernet.h"
+
+namespace precis {
+
+struct Calibration {
+  std::vector<at::Tensor> mean;      // by node; undefined but for batch norm; shape {channels}, FP32
+  std::vector<at::Tensor> variance;  // biased, over all calibration images together
+  at::Tensor activation_max_abs;     // {layers}, FP32: mean over the batches of each batch's max-abs
+};
+
+// Runs the images once, in order, in batches of at most `batch_size` whose sizes differ by at most one, with
+// batch statistics and dynamic ranges. A function of its arguments: equal calls give equal bits. There must
+// be at least one image (checked).
+Calibration Calibrate(const Supernet& net, const Assignment& assignment, const ImageStore& images,
+                      std::span<const int64_t> indices, int64_t batch_size);
+
+}  // namespace precis

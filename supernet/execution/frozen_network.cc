@@ -1,0 +1,98 @@
+// Everything that depends on the weights alone happens once, in the constructor.
+#include "supernet/execution/frozen_network.h"
+
+#include <ATen/ATen.h>
+
+#include <variant>
+
+#include "supernet/execution/graph_walk.h"
+#include "supernet/formats/check.h"
+#include "supernet/quantizers/fake_quantize.h"
+
+namespace precis {
+namespace {
+
+bool IsLayer(const Node& node) {
+  return std::holds_alternative<Conv2dNode>(node.op) || std::holds_alternative<LinearNode>(node.op);
+}
+
+at::Tensor QuantizedWeight(const at::Tensor& weight, const Format& format) {
+  return FakeQuantizePerChannel(weight, format, MaxAbsPerChannel(weight), Clipping::kNone);
+}
+
+// {channels} as {channels, 1, …} or {1, channels, 1, …}, to meet a tensor of that many dimensions.
+at::Tensor Along(const at::Tensor& per_channel, int64_t dimension, int64_t dimensions) {
+  std::vector<int64_t> shape(static_cast<size_t>(dimensions), 1);
+  shape[static_cast<size_t>(dimension)] = per_channel.size(0);
+  return per_channel.reshape(shape);
+}
+
+}  // namespace
+
+FrozenNetwork::FrozenNetwork(const Supernet& net, const Assignment& assignment,
+                             const Calibration& calibration)
+    : net_(net), nodes_(net.graph().nodes().size()) {
+  PRECIS_CHECK(assignment.layers.size() == net.layer_count());
+  const at::NoGradGuard no_gradients;
+  size_t layer = 0;
+  for (NodeId id = 0; id <= net.graph().output(); ++id) {
+    const Node& node = net.graph().node(id);
+    FrozenNode& frozen = nodes_[static_cast<size_t>(id)];
+    if (IsLayer(node)) {
+      frozen.weight = QuantizedWeight(net.Weight(id), assignment.layers[layer].weight);
+      frozen.bias = net.Bias(id);
+      frozen.activation = assignment.layers[layer].activation;
+      frozen.max_abs = calibration.activation_max_abs[static_cast<int64_t>(layer)];
+      ++layer;
+    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      const auto at = static_cast<size_t>(id);
+      const at::Tensor factor = net.Weight(id) * (calibration.variance[at] + kBatchNormEpsilon).rsqrt();
+      const at::Tensor shift = net.Bias(id) - calibration.mean[at] * factor;
+      FrozenNode& before = nodes_[static_cast<size_t>(node.inputs[0])];
+      frozen.folded = IsLayer(net.graph().node(node.inputs[0])) && net.walk().Readers(node.inputs[0]) == 1;
+      if (frozen.folded) {
+        before.weight = before.weight * Along(factor, 0, before.weight.dim());
+        before.bias = before.bias.defined() ? before.bias * factor + shift : shift;
+      } else {
+        frozen.weight = factor;
+        frozen.bias = shift;
+      }
+    }
+  }
+}
+
+at::Tensor FrozenNetwork::Forward(const at::Tensor& images) const {
+  const at::NoGradGuard no_gradients;
+  const ModelGraph& graph = net_.graph();
+  std::vector<at::Tensor> values(graph.nodes().size());
+  for (NodeId id = 0; id <= graph.output(); ++id) {
+    const Node& node = graph.node(id);
+    const FrozenNode& frozen = nodes_[static_cast<size_t>(id)];
+    std::vector<at::Tensor> operands;
+    for (const NodeId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
+    at::Tensor& y = values[static_cast<size_t>(id)];
+
+    if (std::holds_alternative<InputNode>(node.op)) {
+      y = images;
+    } else if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
+      y = RunConv(*conv, FakeQuantizePerTensor(operands[0], frozen.activation, frozen.max_abs), frozen.weight,
+                  frozen.bias);
+    } else if (std::holds_alternative<LinearNode>(node.op)) {
+      y = at::linear(FakeQuantizePerTensor(operands[0], frozen.activation, frozen.max_abs), frozen.weight,
+                     frozen.bias);
+    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      const at::Tensor& x = operands[0];
+      y = frozen.folded ? x : x * Along(frozen.weight, 1, x.dim()) + Along(frozen.bias, 1, x.dim());
+    } else {
+      // No gradients: an output with one reader is nobody else's. The images are the caller's.
+      const NodeId first = node.inputs[0];
+      const bool overwrite =
+          net_.walk().Readers(first) == 1 && !std::holds_alternative<InputNode>(graph.node(first).op);
+      y = RunPlainNode(node.op, operands, overwrite);
+    }
+    for (const NodeId done : net_.walk().LastReadBy(id)) values[static_cast<size_t>(done)] = at::Tensor();
+  }
+  return values.back();
+}
+
+}  // namespace precis

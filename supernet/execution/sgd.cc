@@ -1,0 +1,68 @@
+// The update in multi-tensor operations: a few launches for all parameters on a GPU.
+#include "supernet/execution/sgd.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "supernet/formats/check.h"
+
+namespace precis {
+
+double LearningRateAt(int64_t step, const TrainingOptions& options) {
+  if (step >= options.steps) return 0;
+  const double warmup = options.warmup_share * static_cast<double>(options.steps);
+  const auto position = static_cast<double>(step);
+  if (position + 1 <= warmup) return options.learning_rate * (position + 1) / warmup;
+  const double progress = (position - warmup) / (static_cast<double>(options.steps) - warmup);
+  return options.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * std::max(progress, 0.0)));
+}
+
+Sgd::Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, const TrainingOptions& options)
+    : parameters_(std::move(parameters)),
+      momentum_factor_(options.momentum),
+      weight_decay_(options.weight_decay),
+      nesterov_(options.nesterov) {
+  PRECIS_CHECK(decays.size() == parameters_.size());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (decays[i]) decaying_.push_back(i);
+    momentum_.push_back(at::zeros_like(parameters_[i]));
+  }
+}
+
+void Sgd::Step(std::vector<at::Tensor> gradients, double rate) {
+  PRECIS_CHECK(gradients.size() == parameters_.size());
+  const at::NoGradGuard no_gradients;
+  if (weight_decay_ != 0 && !decaying_.empty()) {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> weight_gradients;
+    for (const size_t i : decaying_) {
+      weights.push_back(parameters_[i]);
+      weight_gradients.push_back(gradients[i]);
+    }
+    at::_foreach_add_(weight_gradients, weights, weight_decay_);
+  }
+  if (momentum_factor_ != 0) {
+    at::_foreach_mul_(momentum_, momentum_factor_);
+    at::_foreach_add_(momentum_, gradients, 1.0);
+    if (nesterov_) {
+      at::_foreach_add_(gradients, momentum_, momentum_factor_);
+    } else {
+      gradients = momentum_;
+    }
+  }
+  at::_foreach_add_(parameters_, gradients, -rate);
+}
+
+void Sgd::Reset() {
+  for (const at::Tensor& buffer : momentum_) buffer.zero_();
+}
+
+at::Tensor GlobalNorm(const std::vector<at::Tensor>& gradients) {
+  return at::stack(at::_foreach_norm(gradients, 2)).norm();
+}
+
+}  // namespace precis

@@ -1,0 +1,42 @@
+// Stochastic gradient descent with momentum, and the schedule of its rate. Internal to supernet/execution.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "supernet/graph/training_options.h"
+
+namespace precis {
+
+// The rate of step `step` (0-based): linear up to options.learning_rate over the first warmup_share of the
+// steps, then a cosine down to 0 at options.steps; 0 from there on.
+double LearningRateAt(int64_t step, const TrainingOptions& options);
+
+// v ← momentum·v + (g + decay·w);  w ← w − rate·(g + decay·w + momentum·v) with Nesterov, else w − rate·v.
+// Threading: not thread-safe.
+class Sgd {
+ public:
+  // `decays[i]`: whether weight decay applies to parameters[i].
+  Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, const TrainingOptions& options);
+
+  // Changes the parameters and the momentum. `gradients` must match the parameters and are overwritten.
+  void Step(std::vector<at::Tensor> gradients, double rate);
+
+  // Forgets the momentum.
+  void Reset();
+
+ private:
+  std::vector<at::Tensor> parameters_;
+  std::vector<size_t> decaying_;  // indices of the parameters with weight decay
+  std::vector<at::Tensor> momentum_;
+  double momentum_factor_;
+  double weight_decay_;
+  bool nesterov_;
+};
+
+// Global L2 norm over all gradients: shape {}, FP32. Infinite or NaN if any element is.
+at::Tensor GlobalNorm(const std::vector<at::Tensor>& gradients);
+
+}  // namespace precis

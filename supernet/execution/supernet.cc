@@ -1,0 +1,164 @@
+// One walk over the nodes. A tensor is let go after its last reader, so a pass without gradients holds only
+// what is still needed.
+#include "supernet/execution/supernet.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "supernet/formats/check.h"
+#include "supernet/quantizers/fake_quantize.h"
+
+namespace precis {
+namespace {
+
+// Uniform in (-bound, bound) from the generator's upper 53 bits: the same numbers on every platform.
+at::Tensor UniformTensor(const std::vector<int64_t>& shape, double variance, std::mt19937_64& generator) {
+  at::Tensor values = at::empty(shape, at::kFloat);
+  const double bound = std::sqrt(3 * variance);
+  float* data = values.data_ptr<float>();
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    const double unit = (static_cast<double>(generator() >> 11) + 0.5) * 0x1p-53;
+    data[i] = static_cast<float>(bound * (2 * unit - 1));
+  }
+  return values;
+}
+
+// The quantised inputs of one pass: layers that read one tensor in one format share its quantised copy.
+class LayerInputs {
+ public:
+  explicit LayerInputs(size_t node_count) : max_abs_(node_count) {}
+
+  // Measured when first asked for.
+  const at::Tensor& MaxAbs(NodeId node, const at::Tensor& value) {
+    at::Tensor& max_abs = max_abs_[static_cast<size_t>(node)];
+    if (!max_abs.defined()) max_abs = MaxAbsPerTensor(value);
+    return max_abs;
+  }
+
+  at::Tensor Quantized(NodeId node, const at::Tensor& value, const Format& format) {
+    if (IsFloat32(format)) return value;
+    at::Tensor& quantized = quantized_[{node, format}];
+    if (!quantized.defined()) {
+      const at::Tensor range = IsScaled(format) ? MaxAbs(node, value) : at::Tensor();
+      quantized = FakeQuantizePerTensor(value, format, range, Clipping::kNone);
+    }
+    return quantized;
+  }
+
+  void Forget(NodeId node) {
+    quantized_.erase(quantized_.lower_bound({node, Format{}}), quantized_.lower_bound({node + 1, Format{}}));
+  }
+
+ private:
+  std::vector<at::Tensor> max_abs_;  // by node
+  std::map<std::pair<NodeId, Format>, at::Tensor> quantized_;
+};
+
+at::Tensor QuantizedWeight(const at::Tensor& weight, const Format& format) {
+  if (IsFloat32(format)) return weight;
+  const at::Tensor ranges = IsScaled(format) ? MaxAbsPerChannel(weight) : at::Tensor();
+  return FakeQuantizePerChannel(weight, format, ranges, Clipping::kNone);
+}
+
+// Whether nobody needs the node's output as it is but its one reader: these operations do not keep their
+// output for the backward pass.
+bool MayBeOverwritten(const Node& producer, int consumers) {
+  return consumers == 1 &&
+         (std::holds_alternative<BatchNormNode>(producer.op) || std::holds_alternative<AddNode>(producer.op));
+}
+
+}  // namespace
+
+Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device)
+    : graph_(graph),
+      walk_(graph),
+      layer_count_(graph.Layers().size()),
+      weights_(graph.nodes().size()),
+      biases_(graph.nodes().size()) {
+  std::mt19937_64 generator(seed);
+  for (size_t id = 0; id < graph.nodes().size(); ++id) {
+    const Node& node = graph.nodes()[id];
+    if (std::holds_alternative<InputNode>(node.op)) continue;
+
+    const Shape& in = graph.node(node.inputs[0]).shape;
+    if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
+      const int64_t fan_in = in[0] / conv->groups * conv->kernel * conv->kernel;
+      weights_[id] = UniformTensor({conv->out_channels, in[0] / conv->groups, conv->kernel, conv->kernel},
+                                   2.0 / static_cast<double>(fan_in), generator)
+                         .contiguous(at::MemoryFormat::ChannelsLast);
+      if (conv->bias) biases_[id] = at::zeros({conv->out_channels});
+    } else if (const auto* linear = std::get_if<LinearNode>(&node.op)) {
+      weights_[id] =
+          UniformTensor({linear->out_features, in[0]}, 1.0 / static_cast<double>(in[0]), generator);
+      if (linear->bias) biases_[id] = at::zeros({linear->out_features});
+    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      weights_[id] = at::ones({in[0]});
+      biases_[id] = at::zeros({in[0]});
+    }
+    const bool decays = !std::holds_alternative<BatchNormNode>(node.op);
+    for (auto [kind, value, decay] :
+         {std::tuple{"weight", &weights_[id], decays}, {"bias", &biases_[id], false}}) {
+      if (!value->defined()) continue;
+      *value = value->to(device).requires_grad_(true);
+      parameters_.push_back({absl::StrCat(node.name, ".", kind), *value, decay});
+    }
+  }
+}
+
+at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignment,
+                             ForwardObserver* observer) const {
+  PRECIS_CHECK(assignment.layers.size() == layer_count_);
+  std::vector<at::Tensor> values(graph_.nodes().size());
+  LayerInputs inputs(graph_.nodes().size());
+  size_t next_layer = 0;
+
+  // The quantised input and weight of the next layer.
+  auto layer_operands = [&](NodeId node, NodeId from, const at::Tensor& x) {
+    const LayerFormats& formats = assignment.layers[next_layer];
+    if (observer != nullptr) observer->OnLayerInput(next_layer, inputs.MaxAbs(from, x));
+    ++next_layer;
+    return std::pair(inputs.Quantized(from, x, formats.activation),
+                     QuantizedWeight(Weight(node), formats.weight));
+  };
+
+  for (NodeId id = 0; id <= graph_.output(); ++id) {
+    const Node& node = graph_.node(id);
+    std::vector<at::Tensor> operands;
+    for (const NodeId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
+    at::Tensor& y = values[static_cast<size_t>(id)];
+
+    if (std::holds_alternative<InputNode>(node.op)) {
+      y = images;
+    } else if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
+      const auto [x, weight] = layer_operands(id, node.inputs[0], operands[0]);
+      y = RunConv(*conv, x, weight, Bias(id));
+    } else if (std::holds_alternative<LinearNode>(node.op)) {
+      const auto [x, weight] = layer_operands(id, node.inputs[0], operands[0]);
+      y = at::linear(x, weight, Bias(id));
+    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      at::Tensor mean;
+      at::Tensor inverse_deviation;
+      std::tie(y, mean, inverse_deviation) = at::native_batch_norm(operands[0], Weight(id), Bias(id), {}, {},
+                                                                   /*training=*/true, 0.0, kBatchNormEpsilon);
+      if (observer != nullptr) observer->OnBatchNorm(id, mean, inverse_deviation);
+    } else {
+      y = RunPlainNode(node.op, operands,
+                       MayBeOverwritten(graph_.node(node.inputs[0]), walk_.Readers(node.inputs[0])));
+    }
+
+    for (const NodeId done : walk_.LastReadBy(id)) {
+      values[static_cast<size_t>(done)] = at::Tensor();
+      inputs.Forget(done);
+    }
+  }
+  return values.back();
+}
+
+}  // namespace precis

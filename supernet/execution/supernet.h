@@ -1,0 +1,73 @@
+// Supernet: the shared weights of a ModelGraph, and its differentiable forward pass under an assignment.
+// Internal to supernet/execution.
+//
+// There is one FP32 weight a layer, whatever its formats: it is fake-quantised on the fly, per output
+// channel. Batch norm always uses the statistics of the batch here, and activations the max-abs of the
+// batch, so a pass changes nothing; fixed statistics are the business of Calibration and FrozenNetwork.
+//
+// Threading: const calls are safe while nobody changes the parameters.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "supernet/execution/graph_walk.h"
+#include "supernet/graph/assignment.h"
+#include "supernet/graph/model_graph.h"
+
+namespace precis {
+
+inline constexpr double kBatchNormEpsilon = 1e-5;
+
+struct Parameter {
+  std::string name;  // NODE.weight or NODE.bias
+  at::Tensor value;  // requires a gradient; convolution weights are channels last
+  bool decays;       // whether weight decay applies: conv and linear weights only
+};
+
+// What a forward pass sees on its way, in graph order.
+class ForwardObserver {
+ public:
+  virtual ~ForwardObserver() = default;
+  // max|input| of the layer with that index in Layers(): shape {}.
+  virtual void OnLayerInput(size_t layer, const at::Tensor& max_abs) = 0;
+  // Batch mean and 1/sqrt(biased variance + epsilon) of a batch-norm node: shape {channels}.
+  virtual void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) = 0;
+};
+
+class Supernet {
+ public:
+  // Fresh weights, a function of `seed` alone: uniform with variance 2 / fan-in (He et al. 2015) for
+  // convolutions, 1 / fan-in for linear layers; biases 0; batch norm 1 and 0.
+  Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device);
+
+  // Logits {N, classes}. Records for autograd if gradients are on. The assignment must have one entry a
+  // layer (checked). With an observer, every layer's input is measured, whatever its format.
+  at::Tensor Forward(const at::Tensor& images, const Assignment& assignment,
+                     ForwardObserver* observer = nullptr) const;
+
+  const ModelGraph& graph() const { return graph_; }
+  const GraphWalk& walk() const { return walk_; }
+  size_t layer_count() const { return layer_count_; }
+
+  // In graph order, weight before bias. Their values may be written, under NoGradGuard, never replaced.
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+
+  // Undefined where the node has none.
+  const at::Tensor& Weight(NodeId node) const { return weights_[static_cast<size_t>(node)]; }
+  const at::Tensor& Bias(NodeId node) const { return biases_[static_cast<size_t>(node)]; }
+
+ private:
+  ModelGraph graph_;
+  GraphWalk walk_;
+  size_t layer_count_;
+  std::vector<Parameter> parameters_;
+  std::vector<at::Tensor> weights_;  // by node
+  std::vector<at::Tensor> biases_;
+};
+
+}  // namespace precis

@@ -1,0 +1,196 @@
+// Training, measuring and keeping the shared weights. Host and device meet once a step and once an
+// evaluation: figures are gathered on the device and fetched together.
+#include "supernet/execution/supernet_oracle.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "supernet/execution/frozen_network.h"
+#include "supernet/execution/torch_guard.h"
+#include "supernet/execution/weight_exchange.h"
+#include "supernet/formats/check.h"
+
+namespace precis {
+namespace {
+
+// Streams of random numbers that one seed feeds; the numbers are part of what a seed promises.
+enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration };
+
+// splitmix64 of the seed and the stream: near seeds give unrelated streams.
+uint64_t StreamSeed(uint64_t seed, Stream stream) {
+  uint64_t mixed = seed + 0x9E3779B97F4A7C15u * static_cast<uint64_t>(stream);
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9u;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBu;
+  return mixed ^ (mixed >> 31);
+}
+
+TrainSearchSplit SplitOf(const Dataset& dataset, const OracleOptions& options) {
+  return SplitTrainSearch(dataset.train.labels, static_cast<int>(dataset.info.classes), options.search_images,
+                          StreamSeed(options.training.seed, Stream::kSplit));
+}
+
+std::vector<at::Tensor> Values(const std::vector<Parameter>& parameters) {
+  std::vector<at::Tensor> values;
+  for (const Parameter& parameter : parameters) values.push_back(parameter.value);
+  return values;
+}
+
+std::vector<bool> Decays(const std::vector<Parameter>& parameters) {
+  std::vector<bool> decays;
+  for (const Parameter& parameter : parameters) decays.push_back(parameter.decays);
+  return decays;
+}
+
+// Sums over images, on the device, in double.
+class QualitySum {
+ public:
+  void Add(const at::Tensor& logits, const at::Tensor& labels) {
+    const at::Tensor loss = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
+    const at::Tensor correct = logits.argmax(1).eq(labels).sum().to(at::kDouble);
+    const at::Tensor sums = at::stack({loss, correct});
+    sums_ = sums_.defined() ? sums_ + sums : sums;
+    images_ += labels.size(0);
+  }
+
+  Quality Fetch() const {
+    const at::Tensor host = sums_.to(at::kCPU);
+    const double* sums = host.data_ptr<double>();
+    const auto count = static_cast<double>(images_);
+    return {.accuracy = sums[1] / count, .loss = sums[0] / count, .images = images_};
+  }
+
+ private:
+  at::Tensor sums_;
+  int64_t images_ = 0;
+};
+
+// Calls run(part) for consecutive parts of at most `size` indices.
+template <typename Run>
+void ForEachBatch(std::span<const int64_t> indices, int64_t size, const Run& run) {
+  for (size_t begin = 0; begin < indices.size(); begin += static_cast<size_t>(size)) {
+    run(indices.subspan(begin, std::min(indices.size() - begin, static_cast<size_t>(size))));
+  }
+}
+
+}  // namespace
+
+SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, const OracleOptions& options,
+                               c10::Device device)
+    : options_(options.training),
+      explosion_loss_(options.training.explosion_factor *
+                      std::log(static_cast<double>(dataset.info.classes))),
+      train_images_(dataset, dataset.train, device),
+      test_images_(dataset, dataset.test, device),
+      search_indices_(SplitOf(dataset, options).search),
+      recalibration_indices_(SplitOf(dataset, options).train),
+      test_indices_(static_cast<size_t>(dataset.test.count)),
+      net_(graph, StreamSeed(options_.seed, Stream::kWeights), device),
+      optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
+      train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
+      search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
+  std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));
+  Shuffle(recalibration_indices_, generator);
+  recalibration_indices_.resize(
+      std::min(recalibration_indices_.size(), static_cast<size_t>(options_.recalibration_images)));
+  std::iota(test_indices_.begin(), test_indices_.end(), 0);
+}
+
+absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignment) {
+  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  return Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
+}
+
+StepOutcome SupernetOracle::Train(const Assignment& assignment) {
+  const Batch batch = train_images_.Get(train_order_.Next(options_.batch_size));
+  const double rate = LearningRateAt(step_++, options_);
+
+  const at::Tensor logits = net_.Forward(batch.images, assignment);
+  const at::Tensor loss =
+      at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, options_.label_smoothing);
+  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, Values(net_.parameters()));
+
+  const at::NoGradGuard no_gradients;
+  const at::Tensor correct = logits.argmax(1).eq(batch.labels).sum().to(at::kFloat);
+  const at::Tensor figures = at::stack({loss.detach(), GlobalNorm(gradients), correct}).to(at::kCPU);
+  const float* figure = figures.data_ptr<float>();
+  const double norm = figure[1];
+
+  StepOutcome outcome;
+  outcome.loss = figure[0];
+  outcome.accuracy = figure[2] / static_cast<double>(batch.labels.size(0));
+  outcome.applied = std::isfinite(outcome.loss) && std::isfinite(norm) && outcome.loss <= explosion_loss_;
+  if (!outcome.applied) return outcome;
+
+  if (options_.gradient_clip_norm > 0 && norm > options_.gradient_clip_norm) {
+    at::_foreach_mul_(gradients, options_.gradient_clip_norm / norm);
+  }
+  optimizer_.Step(std::move(gradients), rate);
+  return outcome;
+}
+
+absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images) {
+  PRECIS_CHECK(assignment.layers.size() == net_.layer_count() && images > 0);
+  return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
+    const at::NoGradGuard no_gradients;
+    QualitySum sum;
+    ForEachBatch(search_order_.Next(images), options_.evaluation_batch_size,
+                 [&](std::span<const int64_t> part) {
+                   const Batch batch = train_images_.Get(part);
+                   sum.Add(net_.Forward(batch.images, assignment), batch.labels);
+                 });
+    return sum.Fetch();
+  });
+}
+
+Calibration SupernetOracle::CalibrateFor(const Assignment& assignment) const {
+  return Calibrate(net_, assignment, train_images_, recalibration_indices_, options_.evaluation_batch_size);
+}
+
+absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment, Split split) {
+  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  return Guarded("evaluating an assignment", [&]() -> absl::StatusOr<Evaluation> {
+    const at::NoGradGuard no_gradients;
+    const Calibration calibration = CalibrateFor(assignment);
+    const FrozenNetwork frozen(net_, assignment, calibration);
+    const bool test = split == Split::kTest;
+    const ImageStore& images = test ? test_images_ : train_images_;
+
+    QualitySum sum;
+    ForEachBatch(test ? test_indices_ : search_indices_, options_.evaluation_batch_size,
+                 [&](std::span<const int64_t> part) {
+                   const Batch batch = images.Get(part);
+                   sum.Add(frozen.Forward(batch.images), batch.labels);
+                 });
+
+    Evaluation evaluation;
+    evaluation.quality = sum.Fetch();
+    const at::Tensor ranges = calibration.activation_max_abs.to(at::kCPU);
+    const float* range = ranges.data_ptr<float>();
+    evaluation.activation_max_abs.assign(range, range + ranges.numel());
+    return evaluation;
+  });
+}
+
+absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std::string& path) {
+  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  return Guarded("saving the weights", [&] {
+    return WriteWeightFile(ExportWeights(net_, assignment, CalibrateFor(assignment)), path);
+  });
+}
+
+absl::Status SupernetOracle::LoadWeights(const std::string& path) {
+  return Guarded("loading the weights", [&] {
+    const absl::StatusOr<WeightFile> file = ReadWeightFile(path);
+    if (!file.ok()) return file.status();
+    absl::Status imported = ImportWeights(*file, net_);
+    if (imported.ok()) optimizer_.Reset();
+    return imported;
+  });
+}
+
+}  // namespace precis

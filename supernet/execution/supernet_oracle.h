@@ -1,0 +1,53 @@
+// SupernetOracle: the Oracle that trains on LibTorch. Internal to supernet/execution; made by
+// MakeSupernetOracle.
+//
+// Threading: one thread; see Oracle.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "supernet/data/sampler.h"
+#include "supernet/execution/calibration.h"
+#include "supernet/execution/image_store.h"
+#include "supernet/execution/oracle_factory.h"
+#include "supernet/execution/sgd.h"
+#include "supernet/execution/supernet.h"
+#include "supernet/graph/oracle.h"
+
+namespace precis {
+
+class SupernetOracle : public Oracle {
+ public:
+  // The graph fits the data and the options are in range (checked by the factory). May throw what LibTorch
+  // throws; nothing else here does.
+  SupernetOracle(const ModelGraph& graph, const Dataset& dataset, const OracleOptions& options,
+                 c10::Device device);
+
+  absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
+  absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images) override;
+  absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
+  absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
+  absl::Status LoadWeights(const std::string& path) override;
+
+ private:
+  StepOutcome Train(const Assignment& assignment);
+  Calibration CalibrateFor(const Assignment& assignment) const;
+
+  const TrainingOptions options_;
+  const double explosion_loss_;  // a step above it is not applied
+  const ImageStore train_images_;
+  const ImageStore test_images_;
+  std::vector<int64_t> search_indices_;         // ascending; into the training images
+  std::vector<int64_t> recalibration_indices_;  // the same for every evaluation
+  std::vector<int64_t> test_indices_;
+
+  Supernet net_;
+  Sgd optimizer_;
+  BatchSampler train_order_;
+  BatchSampler search_order_;
+  int64_t step_ = 0;
+};
+
+}  // namespace precis

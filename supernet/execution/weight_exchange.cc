@@ -1,0 +1,107 @@
+// Names and shapes are checked for the whole file before the first value is written.
+#include "supernet/execution/weight_exchange.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace precis {
+namespace {
+
+constexpr size_t kFaultsNamed = 5;
+
+WeightTensor ToHost(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
+  const float* data = host.data_ptr<float>();
+  return {.shape = host.sizes().vec(), .values = std::vector<float>(data, data + host.numel())};
+}
+
+// Name and shape of everything that a file for this net holds.
+std::map<std::string, std::vector<int64_t>> ExpectedShapes(const Supernet& net) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const Parameter& parameter : net.parameters()) shapes[parameter.name] = parameter.value.sizes().vec();
+  for (const Node& node : net.graph().nodes()) {
+    if (!std::holds_alternative<BatchNormNode>(node.op)) continue;
+    shapes[absl::StrCat(node.name, ".running_mean")] = {node.shape[0]};
+    shapes[absl::StrCat(node.name, ".running_var")] = {node.shape[0]};
+  }
+  return shapes;
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("{", absl::StrJoin(shape, ", "), "}");
+}
+
+std::string ListFaults(const std::vector<std::string>& faults) {
+  const size_t named = std::min(faults.size(), kFaultsNamed);
+  std::string text = absl::StrJoin(faults.begin(), faults.begin() + static_cast<std::ptrdiff_t>(named), "; ");
+  if (faults.size() > named) absl::StrAppend(&text, "; and ", faults.size() - named, " more");
+  return text;
+}
+
+}  // namespace
+
+WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, const Calibration& calibration) {
+  WeightFile file;
+  for (const Parameter& parameter : net.parameters()) file.tensors[parameter.name] = ToHost(parameter.value);
+  for (NodeId id = 0; id <= net.graph().output(); ++id) {
+    const auto index = static_cast<size_t>(id);
+    if (!calibration.mean[index].defined()) continue;
+    const std::string& name = net.graph().node(id).name;
+    file.tensors[absl::StrCat(name, ".running_mean")] = ToHost(calibration.mean[index]);
+    file.tensors[absl::StrCat(name, ".running_var")] = ToHost(calibration.variance[index]);
+  }
+  file.metadata = {{"format", "pt"},
+                   {"model", net.graph().name()},
+                   {"assignment", AssignmentText(assignment)},
+                   {"precis_version", PRECIS_VERSION}};
+  return file;
+}
+
+absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
+  const std::map<std::string, std::vector<int64_t>> expected = ExpectedShapes(net);
+  std::vector<std::string> misfits;
+  std::vector<std::string> damaged;
+  for (const auto& [name, shape] : expected) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) {
+      misfits.push_back(absl::StrCat(name, " is missing"));
+    } else if (found->second.shape != shape) {
+      misfits.push_back(
+          absl::StrCat(name, " has shape ", ShapeText(found->second.shape), ", expected ", ShapeText(shape)));
+    } else if (!std::all_of(found->second.values.begin(), found->second.values.end(),
+                            [](float value) { return std::isfinite(value); })) {
+      damaged.push_back(absl::StrCat(name, " holds a value that is not finite"));
+    }
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    if (!expected.contains(name)) misfits.push_back(absl::StrCat(name, " is unknown"));
+  }
+  if (!misfits.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("The weights do not fit ", net.graph().name(), ": ",
+                                                   ListFaults(misfits),
+                                                   ". Use the file of this very network."));
+  }
+  if (!damaged.empty()) {
+    return absl::DataLossError(absl::StrCat("The weights are damaged: ", ListFaults(damaged), "."));
+  }
+
+  const at::NoGradGuard no_gradients;
+  for (const Parameter& parameter : net.parameters()) {
+    const WeightTensor& tensor = file.tensors.at(parameter.name);
+    at::Tensor host = at::empty(tensor.shape, at::kFloat);
+    std::copy(tensor.values.begin(), tensor.values.end(), host.data_ptr<float>());
+    parameter.value.copy_(host);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace precis

@@ -1,0 +1,75 @@
+// The frozen network computes what its definition says, folding or not.
+#include "supernet/execution/frozen_network.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <numeric>
+#include <variant>
+
+#include "supernet/quantizers/fake_quantize.h"
+#include "tests/supernet/execution/synthetic.h"
+
+namespace precis {
+namespace {
+
+// The definition, node by node, nothing folded, nothing in place.
+at::Tensor Reference(const Supernet& net, const Assignment& assignment, const Calibration& calibration,
+                     const at::Tensor& images) {
+  std::vector<at::Tensor> values;
+  int64_t layer = 0;
+  for (NodeId id = 0; id <= net.graph().output(); ++id) {
+    const Node& node = net.graph().node(id);
+    std::vector<at::Tensor> in;
+    for (const NodeId input : node.inputs) in.push_back(values[static_cast<size_t>(input)]);
+    const bool is_conv = std::holds_alternative<Conv2dNode>(node.op);
+    if (std::holds_alternative<InputNode>(node.op)) {
+      values.push_back(images);
+    } else if (is_conv || std::holds_alternative<LinearNode>(node.op)) {
+      const LayerFormats& formats = assignment.layers[static_cast<size_t>(layer)];
+      const at::Tensor x =
+          FakeQuantizePerTensor(in[0], formats.activation, calibration.activation_max_abs[layer]);
+      const at::Tensor w =
+          FakeQuantizePerChannel(net.Weight(id), formats.weight, MaxAbsPerChannel(net.Weight(id)));
+      values.push_back(is_conv ? RunConv(std::get<Conv2dNode>(node.op), x, w, net.Bias(id))
+                               : torch::linear(x, w, net.Bias(id)));
+      ++layer;
+    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      const auto index = static_cast<size_t>(id);
+      values.push_back(torch::batch_norm(in[0], net.Weight(id), net.Bias(id), calibration.mean[index],
+                                         calibration.variance[index], false, 0, kBatchNormEpsilon, false));
+    } else {
+      values.push_back(RunPlainNode(node.op, in, /*overwrite=*/false));
+    }
+  }
+  return values.back();
+}
+
+TEST(FrozenNetwork, EqualsItsDefinition) {
+  const Dataset dataset = SquaresDataset();
+  const ImageStore images(dataset, dataset.train, at::kCPU);
+  const Supernet net(SmallGraph(), 3, at::kCPU);
+  std::vector<int64_t> indices(60);
+  std::iota(indices.begin(), indices.end(), 0);
+  const torch::NoGradGuard no_gradients;
+  for (const Parameter& parameter : net.parameters()) {
+    if (!parameter.decays) parameter.value.add_(torch::rand_like(parameter.value));
+  }
+  for (const char* format : {"fp32", "bf16", "int8", "e4m3"}) {
+    SCOPED_TRACE(format);
+    const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat(format));
+    const Calibration calibration = Calibrate(net, assignment, images, indices, 20);
+    const at::Tensor batch = images.Get(indices).images;
+    const at::Tensor kept = batch.clone();
+    const at::Tensor logits = FrozenNetwork(net, assignment, calibration).Forward(batch);
+    const at::Tensor expected = Reference(net, assignment, calibration, batch);
+    // Folding rounds differently, which can move a value across a rounding boundary of its format.
+    const double tolerance = std::string(format) == "fp32" ? 1e-4 : 0.15;
+    EXPECT_TRUE(torch::allclose(logits, expected, 1e-4, tolerance)) << (logits - expected).abs().max();
+    EXPECT_LT((logits - expected).abs().mean().item<double>(), tolerance / 10);
+    EXPECT_TRUE(torch::equal(batch, kept));
+  }
+}
+
+}  // namespace
+}  // namespace precis

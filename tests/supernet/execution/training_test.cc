@@ -1,0 +1,204 @@
+// Training through the oracle: it learns, it repeats itself, and harsh steps leave no trace.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "supernet/graph/model_zoo.h"
+#include "supernet/graph/weight_file.h"
+#include "tests/fakes/temp_dir.h"
+#include "tests/supernet/execution/synthetic.h"
+
+namespace precis {
+namespace {
+
+class TrainingTest : public ::testing::Test {
+ protected:
+  static Assignment Uniform(const char* format) {
+    return UniformAssignment(SmallGraph().Layers().size(), *ParseFormat(format));
+  }
+
+  static StepOutcome Step(Oracle& oracle, const Assignment& assignment) {
+    const absl::StatusOr<StepOutcome> outcome = oracle.TrainStep(assignment);
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    return outcome.ok() ? *outcome : StepOutcome{};
+  }
+
+  WeightFile Weights(Oracle& oracle) const {
+    const std::string path = folder_.path() + "/weights";
+    EXPECT_TRUE(oracle.SaveWeights(Uniform("fp32"), path).ok());
+    return *ReadWeightFile(path);
+  }
+
+  void Load(Oracle& oracle, const WeightFile& file) const {
+    const std::string path = folder_.path() + "/loaded";
+    ASSERT_TRUE(WriteWeightFile(file, path).ok());
+    ASSERT_TRUE(oracle.LoadWeights(path).ok());
+  }
+
+  static bool SameParameters(const WeightFile& a, const WeightFile& b) {
+    for (const auto& [name, tensor] : a.tensors) {
+      if (tensor.values != b.tensors.at(name).values) return false;
+    }
+    return true;
+  }
+
+  // L2 distance over parameters, running statistics not counted.
+  static double Distance(const WeightFile& a, const WeightFile& b) {
+    double squares = 0;
+    for (const auto& [name, tensor] : a.tensors) {
+      if (name.find(".running_") != std::string::npos) continue;
+      for (size_t i = 0; i < tensor.values.size(); ++i) {
+        squares += std::pow(double{tensor.values[i]} - double{b.tensors.at(name).values[i]}, 2);
+      }
+    }
+    return std::sqrt(squares);
+  }
+
+  TempDir folder_;
+};
+
+TEST_F(TrainingTest, LearnsThePatternInEveryKindOfFormat) {
+  for (const char* format : {"fp32", "int8", "int4", "e4m3"}) {
+    const std::unique_ptr<Oracle> oracle = SmallOracle();
+    for (int i = 0; i < 60; ++i) EXPECT_TRUE(Step(*oracle, Uniform(format)).applied);
+    const absl::StatusOr<Evaluation> evaluation = oracle->Evaluate(Uniform(format), Split::kTest);
+    ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+    EXPECT_GT(evaluation->quality.accuracy, 0.9) << format;
+    EXPECT_LT(evaluation->quality.loss, 0.7) << format;
+  }
+}
+
+TEST_F(TrainingTest, EqualOraclesHaveEqualWeightsBitForBit) {
+  const std::unique_ptr<Oracle> a = SmallOracle();
+  const std::unique_ptr<Oracle> b = SmallOracle();
+  OracleOptions other = SmallOptions();
+  other.training.seed = 2;
+  const std::unique_ptr<Oracle> c = SmallOracle(other);
+  for (const char* format : {"int4", "fp32", "int3", "e2m1", "int8"}) {
+    EXPECT_EQ(Step(*a, Uniform(format)).loss, Step(*b, Uniform(format)).loss);
+    Step(*c, Uniform(format));
+  }
+  EXPECT_TRUE(SameParameters(Weights(*a), Weights(*b)));
+  EXPECT_FALSE(SameParameters(Weights(*a), Weights(*c)));
+}
+
+// Weights scaled so that the loss is huge, infinite or NaN.
+TEST_F(TrainingTest, AnExplodedStepTouchesNothing) {
+  for (const float factor : {1e4f, 1e30f, 3e38f}) {
+    SCOPED_TRACE(factor);
+    const std::unique_ptr<Oracle> oracle = SmallOracle();
+    Step(*oracle, Uniform("int8"));
+    WeightFile poisoned = Weights(*oracle);
+    for (float& value : poisoned.tensors.at("head.classifier.weight").values)
+      value = value > 0 ? factor : -factor;
+    Load(*oracle, poisoned);
+    const WeightFile before = Weights(*oracle);
+    for (int i = 0; i < 3; ++i) {
+      const StepOutcome outcome = Step(*oracle, Uniform("int8"));
+      EXPECT_FALSE(outcome.applied);
+      EXPECT_FALSE(outcome.loss < 4 * std::log(4.0));
+    }
+    EXPECT_TRUE(SameParameters(Weights(*oracle), before));
+  }
+}
+
+// Two oracles that differ in which harsh step they refused, and in nothing else, go on alike.
+TEST_F(TrainingTest, ARefusedStepLeavesNoTraceInTheMomentum) {
+  const std::unique_ptr<Oracle> teacher = SmallOracle();
+  for (int i = 0; i < 60; ++i) Step(*teacher, Uniform("fp32"));
+  const WeightFile trained = Weights(*teacher);
+
+  // A loss that the trained weights keep in float and not in two bits.
+  OracleOptions options = SmallOptions();
+  options.training.explosion_factor = 0.6 / std::log(4.0);
+  Assignment nearly_int2 = Uniform("int2");
+  nearly_int2.layers.back() = {*ParseFormat("fp32"), *ParseFormat("fp32")};
+  const std::unique_ptr<Oracle> a = SmallOracle(options);
+  const std::unique_ptr<Oracle> b = SmallOracle(options);
+  for (const auto& [oracle, harsh] : {std::pair{a.get(), Uniform("int2")}, {b.get(), nearly_int2}}) {
+    Load(*oracle, trained);
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(Step(*oracle, Uniform("fp32")).applied);
+    const WeightFile before = Weights(*oracle);
+    EXPECT_FALSE(Step(*oracle, harsh).applied);
+    EXPECT_TRUE(SameParameters(Weights(*oracle), before));
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Step(*a, Uniform("fp32")).loss, Step(*b, Uniform("fp32")).loss);
+  EXPECT_TRUE(SameParameters(Weights(*a), Weights(*b)));
+}
+
+TEST_F(TrainingTest, ClippingBoundsTheStep) {
+  OracleOptions options = SmallOptions();
+  options.training.momentum = 0;
+  options.training.nesterov = false;
+  options.training.weight_decay = 0;
+  options.training.warmup_share = 0;
+  options.training.gradient_clip_norm = 1e-3;
+  const std::unique_ptr<Oracle> clipped = SmallOracle(options);
+  const WeightFile before = Weights(*clipped);
+  Step(*clipped, Uniform("int8"));
+  EXPECT_NEAR(Distance(Weights(*clipped), before), options.training.learning_rate * 1e-3, 1e-6);
+
+  options.training.gradient_clip_norm = 0;
+  const std::unique_ptr<Oracle> free = SmallOracle(options);
+  Step(*free, Uniform("int8"));
+  const double free_distance = Distance(Weights(*free), before);
+  EXPECT_GT(free_distance, 10 * options.training.learning_rate * 1e-3);
+
+  options.training.gradient_clip_norm = 1e3;
+  const std::unique_ptr<Oracle> loose = SmallOracle(options);
+  Step(*loose, Uniform("int8"));
+  EXPECT_EQ(Distance(Weights(*loose), before), free_distance);
+}
+
+TEST_F(TrainingTest, LabelSmoothingRaisesTheTrainingLossOnly) {
+  OracleOptions options = SmallOptions();
+  const std::unique_ptr<Oracle> hard = SmallOracle(options);
+  options.training.label_smoothing = 0.2;
+  const std::unique_ptr<Oracle> smooth = SmallOracle(options);
+  EXPECT_EQ(hard->Evaluate(Uniform("fp32"), Split::kSearch)->quality.loss,
+            smooth->Evaluate(Uniform("fp32"), Split::kSearch)->quality.loss);
+  EXPECT_NE(Step(*hard, Uniform("fp32")).loss, Step(*smooth, Uniform("fp32")).loss);
+}
+
+TEST_F(TrainingTest, TheScheduleEndsAtARateOfZero) {
+  OracleOptions options = SmallOptions();
+  options.training.steps = 3;
+  const std::unique_ptr<Oracle> oracle = SmallOracle(options);
+  for (int i = 0; i < 3; ++i) Step(*oracle, Uniform("fp32"));
+  const WeightFile end = Weights(*oracle);
+  Step(*oracle, Uniform("fp32"));
+  EXPECT_TRUE(SameParameters(Weights(*oracle), end));
+}
+
+TEST(FashionMnistTraining, LossFallsWithinAFewBatches) {
+  const DatasetInfo info = *FindDataset("fashion_mnist");
+  const ModelGraph graph = *BuildModel("resnet8", {.channels = 1, .height = 28, .width = 28});
+  OracleOptions options;
+  options.training.steps = 30;
+  options.training.batch_size = 64;
+  options.training.warmup_share = 0.2;
+  options.training.recalibration_images = 256;
+  options.search_images = 500;
+  const absl::StatusOr<std::unique_ptr<Oracle>> oracle =
+      MakeSupernetOracle(graph, *LoadDataset(info, ""), options);
+  ASSERT_TRUE(oracle.ok()) << oracle.status();
+  const Assignment int8 = UniformAssignment(graph.Layers().size(), *ParseFormat("int8"));
+  double first = 0;
+  double last = 0;
+  for (int i = 0; i < 30; ++i) {
+    const absl::StatusOr<StepOutcome> outcome = (*oracle)->TrainStep(int8);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_TRUE(outcome->applied);
+    if (i < 5) first += outcome->loss / 5;
+    if (i >= 25) last += outcome->loss / 5;
+  }
+  EXPECT_LT(last, 0.6 * first);
+  const absl::StatusOr<Evaluation> evaluation = (*oracle)->Evaluate(int8, Split::kSearch);
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_GT(evaluation->quality.accuracy, 0.5);
+}
+
+}  // namespace
+}  // namespace precis
