@@ -80,7 +80,12 @@ class Server:
         """The exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(DEADLINE_S)
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def worker_pids(self):
         """Processes that this server started and that have not ended."""
