@@ -1,6 +1,9 @@
 // Catalogues.
 #include "server/catalogue.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
 #include "supernet/data/dataset.h"
@@ -10,19 +13,19 @@
 namespace precis::server {
 namespace {
 
-// The network at the size its figures are usually quoted for: that of ImageNet if it has a stem of its
-// own for it, else that of CIFAR.
-ModelGraph Customary(const std::string& name) {
-  ModelOptions imagenet{.height = 224, .width = 224, .classes = 1000, .stem = Stem::kImageNet};
-  ModelOptions small = imagenet;
-  small.stem = Stem::kSmall;
-  absl::StatusOr<ModelGraph> large = BuildModel(name, imagenet);
-  absl::StatusOr<ModelGraph> same = BuildModel(name, small);
-  PRECIS_CHECK(large.ok() && same.ok());
-  if (large->CanonicalText() != same->CanonicalText()) return *std::move(large);
-  absl::StatusOr<ModelGraph> cifar = BuildModel(name, ModelOptions{});
-  PRECIS_CHECK(cifar.ok());
-  return *std::move(cifar);
+// Networks whose figures are quoted at the size of CIFAR's images; all others at ImageNet's.
+constexpr const char* kForSmallImages[] = {"resnet8", "resnet20"};
+
+ModelGraph AtCustomarySize(const std::string& name) {
+  ModelOptions options;
+  if (std::find(std::begin(kForSmallImages), std::end(kForSmallImages), name) == std::end(kForSmallImages)) {
+    options.height = 224;
+    options.width = 224;
+    options.classes = 1000;
+  }
+  absl::StatusOr<ModelGraph> graph = BuildModel(name, options);
+  PRECIS_CHECK(graph.ok());
+  return *std::move(graph);
 }
 
 }  // namespace
@@ -36,7 +39,7 @@ v1::ListFormatsResponse FormatCatalogue() {
 v1::ListModelsResponse ModelCatalogue() {
   v1::ListModelsResponse response;
   for (const ModelInfo& info : Models()) {
-    const ModelGraph graph = Customary(info.name);
+    const ModelGraph graph = AtCustomarySize(info.name);
     const Shape& input = graph.input_shape();
     v1::ModelInfo& model = *response.add_models();
     model.set_name(info.name);

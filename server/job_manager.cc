@@ -244,16 +244,19 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
     absl::MutexLock lock(&mutex_);
     draining = draining_;
   }
+  bool ended = false;
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
         if (IsTerminal(record.state)) return Disposition::kKeep;
+        ended = true;
         absl::Status moved = MoveToFailure(record, draining ? kShutDown : std::string(failure.message()));
         if (!moved.ok()) return moved;
         return Disposition::kKeep;
       });
-  if (!job.ok()) return job.status();
+  if (!job.ok() || !ended) return job.status();
   hub_->Notify(job_id);
-  spdlog::info("job {}: {} {}", job_id, JobStateName(job->state), job->error);
+  spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), job->error.empty() ? "" : ": ",
+               job->error);
   return absl::OkStatus();
 }
 

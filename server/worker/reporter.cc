@@ -32,7 +32,7 @@ absl::Status Reporter::OnProgress(const search::Progress& progress) {
   absl::MutexLock lock(&mutex_);
   if (!end_.ok()) return end_;
   progress_ = progress;
-  progress_->images_per_second = ImagesPerSecond(progress.step);
+  progress_->images_per_second = ImagesPerSecond(progress);
   return absl::OkStatus();
 }
 
@@ -64,19 +64,19 @@ absl::Status Reporter::Flush() {
 }
 
 // Training images of the last few seconds; keeps its last value while no step is taken.
-double Reporter::ImagesPerSecond(int64_t step) {
+double Reporter::ImagesPerSecond(const search::Progress& progress) {
+  // What lies between two phases (evaluations, mostly) is no part of the pace.
+  if (progress.phase != std::exchange(phase_, progress.phase)) pace_.clear();
   const Clock::time_point now = Clock::now();
-  if (!pace_.empty() && (step == pace_.back().second || now - pace_.back().first < kPaceGrain)) {
+  if (!pace_.empty() && (progress.step == pace_.back().second || now - pace_.back().first < kPaceGrain)) {
     return images_per_second_;
   }
-  // A pause without steps (an evaluation) is no part of the pace.
-  if (!pace_.empty() && now - pace_.back().first > kPaceWindow) pace_.clear();
-  pace_.emplace_back(now, step);
-  while (now - pace_.front().first > kPaceWindow) pace_.pop_front();
+  pace_.emplace_back(now, progress.step);
+  while (pace_.size() > 2 && now - pace_.front().first > kPaceWindow) pace_.pop_front();
   const std::chrono::duration<double> span = now - pace_.front().first;
   if (span.count() > 0) {
-    images_per_second_ =
-        static_cast<double>((step - pace_.front().second) * options_.images_per_step) / span.count();
+    const int64_t images = (progress.step - pace_.front().second) * options_.images_per_step;
+    images_per_second_ = static_cast<double>(images) / span.count();
   }
   return images_per_second_;
 }

@@ -57,7 +57,7 @@ class Reporter final : public search::SearchSink {
   bool ProgressIsDue() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   v1::ReportBatchRequest NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(const absl::StatusOr<v1::Directive>& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  double ImagesPerSecond(int64_t step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double ImagesPerSecond(const search::Progress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   ServerLink* const link_;
   const ReporterOptions options_;
@@ -71,7 +71,8 @@ class Reporter final : public search::SearchSink {
   bool flushing_ ABSL_GUARDED_BY(mutex_) = false;  // what is there is due now
   int64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   Clock::time_point progress_sent_ ABSL_GUARDED_BY(mutex_);
-  // (when, step) over the last few seconds.
+  // (when, step) over the last few seconds of this phase, at least two where there are.
+  search::Phase phase_ ABSL_GUARDED_BY(mutex_) = search::Phase::kPrepare;
   std::deque<std::pair<Clock::time_point, int64_t>> pace_ ABSL_GUARDED_BY(mutex_);
   double images_per_second_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread thread_;
