@@ -15,16 +15,34 @@ EventHub::~EventHub() {
   thread_.join();
 }
 
-void EventHub::Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
+bool EventHub::Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
   absl::MutexLock lock(&mutex_);
+  if (closed_) return false;
   std::vector<std::weak_ptr<Watcher>>& list = watchers_[job_id];
   std::erase_if(list, [](const std::weak_ptr<Watcher>& each) { return each.expired(); });
   list.push_back(watcher);
+  return true;
 }
 
 void EventHub::Notify(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
   if (watchers_.contains(job_id)) dirty_.insert(job_id);
+}
+
+void EventHub::Close() {
+  std::vector<std::shared_ptr<Watcher>> open;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    for (const auto& [job_id, list] : watchers_) {
+      for (const std::weak_ptr<Watcher>& each : list) {
+        if (std::shared_ptr<Watcher> watcher = each.lock(); watcher != nullptr)
+          open.push_back(std::move(watcher));
+      }
+    }
+    watchers_.clear();
+  }
+  for (const std::shared_ptr<Watcher>& watcher : open) watcher->Close();
 }
 
 void EventHub::Run() {

@@ -23,6 +23,8 @@ class Watcher {
   virtual ~Watcher() = default;
   // Something was added since the last call, perhaps. Must not block.
   virtual void Wake() = 0;
+  // There will be no more wake-ups.
+  virtual void Close() = 0;
 };
 
 class EventHub {
@@ -31,11 +33,14 @@ class EventHub {
   ~EventHub();
 
   // Wakes the watcher after each later Notify(job_id) until it is destroyed; the hub does not keep it alive.
-  // Watch first, read the store then: what is added in between wakes.
-  void Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher);
+  // Watch first, read the store then: what is added in between wakes. False if the hub is closed.
+  bool Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher);
 
   // The job's log has grown, or the job is gone. Returns at once.
   void Notify(const std::string& job_id);
+
+  // Closes all watchers, from the caller's thread, and takes no more. For shutting down.
+  void Close();
 
  private:
   void Run();
@@ -43,6 +48,7 @@ class EventHub {
   absl::Mutex mutex_;
   std::unordered_map<std::string, std::vector<std::weak_ptr<Watcher>>> watchers_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> dirty_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -18,8 +18,9 @@ bool EndsTheLog(const Event& event) { return event.kind == Event::Kind::kState &
 WatchStream* WatchStream::Start(Store* store, EventHub* hub, const std::string& job_id, int64_t after) {
   std::shared_ptr<WatchStream> stream(new WatchStream(store, after));
   stream->self_ = stream;
-  hub->Watch(job_id, stream);
+  // Locked first, so that no wake-up finds it half open.
   absl::MutexLock lock(&stream->mutex_);
+  stream->closing_ = !hub->Watch(job_id, stream);
   absl::Status status = stream->Open(job_id);
   if (status.ok()) {
     stream->Pump();
@@ -83,6 +84,7 @@ void WatchStream::Pump() {
   }
   if (waiting_.empty()) {
     if (complete_) End(grpc::Status::OK);
+    if (closing_) End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
     return;
   }
   current_ = std::move(waiting_.front());
@@ -103,6 +105,12 @@ void WatchStream::End(const grpc::Status& status) {
 
 void WatchStream::Wake() {
   absl::MutexLock lock(&mutex_);
+  Pump();
+}
+
+void WatchStream::Close() {
+  absl::MutexLock lock(&mutex_);
+  closing_ = true;
   Pump();
 }
 

@@ -23,12 +23,14 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobEvent>,
                           public std::enable_shared_from_this<WatchStream> {
  public:
   // Starts sending events after number `after`. The call ends with NOT_FOUND if there is no such job (any
-  // more) and with OUT_OF_RANGE if event `after` has not happened.
+  // more), with OUT_OF_RANGE if event `after` has not happened, and with UNAVAILABLE, after what there is,
+  // when the hub is closed.
   static WatchStream* Start(Store* store, EventHub* hub, const std::string& job_id, int64_t after);
   // Ends at once with this status.
   static WatchStream* Refuse(const grpc::Status& status);
 
   void Wake() override;
+  void Close() override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
@@ -47,6 +49,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobEvent>,
   absl::Mutex mutex_;
   JobRecord job_ ABSL_GUARDED_BY(mutex_);                     // for its plan
   int64_t sent_ ABSL_GUARDED_BY(mutex_);                      // number of the last event read from the store
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;              // nobody will wake us
   bool complete_ ABSL_GUARDED_BY(mutex_) = false;             // that was the job's last
   std::deque<v1::JobEvent> waiting_ ABSL_GUARDED_BY(mutex_);  // one page at most
   v1::JobEvent current_ ABSL_GUARDED_BY(mutex_);              // being written

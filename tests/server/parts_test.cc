@@ -232,6 +232,14 @@ class CountingWatcher final : public Watcher {
     absl::MutexLock lock(&mutex_);
     ++wakes_;
   }
+  void Close() override {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  bool closed() {
+    absl::MutexLock lock(&mutex_);
+    return closed_;
+  }
   void AwaitWakes(int count) {
     absl::MutexLock lock(&mutex_);
     const auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return wakes_ >= count; };
@@ -241,6 +249,7 @@ class CountingWatcher final : public Watcher {
  private:
   absl::Mutex mutex_;
   int wakes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 TEST(EventHub, WakesThoseWhoWatchAndForgetsThoseWhoWent) {
@@ -258,6 +267,15 @@ TEST(EventHub, WakesThoseWhoWatchAndForgetsThoseWhoWent) {
   hub.Notify("a");
   first->AwaitWakes(2);
   while (!gone.expired()) std::this_thread::yield();
+}
+
+TEST(EventHub, ClosesWatchersAndTakesNoMore) {
+  EventHub hub;
+  auto watcher = std::make_shared<CountingWatcher>();
+  EXPECT_TRUE(hub.Watch("a", watcher));
+  hub.Close();
+  EXPECT_TRUE(watcher->closed());
+  EXPECT_FALSE(hub.Watch("a", watcher));
 }
 
 TEST(CandidateListing, ParsesOrders) {
