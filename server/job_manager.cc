@@ -192,7 +192,8 @@ absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, co
 }
 
 absl::Status JobManager::Finish(const std::string& job_id, const std::string& secret,
-                                const absl::StatusOr<search::SearchResult>& outcome) {
+                                const absl::StatusOr<search::SearchResult>& outcome,
+                                const std::string& worker_version) {
   if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
   if (!outcome.ok()) {
     if (absl::Status status = EndRun(job_id, outcome.status()); !status.ok()) return status;
@@ -215,6 +216,7 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
           absl::Status moved = MoveJob(record, JobState::kSucceeded, NowUs());
           if (!moved.ok()) return moved;
           record.result = *outcome;
+          if (!worker_version.empty()) record.worker_version = worker_version;
           return Disposition::kKeep;
         });
     if (!job.ok()) return job.status();

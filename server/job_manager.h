@@ -86,8 +86,9 @@ class JobManager {
   absl::StatusOr<WorkerDirective> Report(const std::string& job_id, const std::string& secret,
                                          const WorkerBatch& batch);
   // The job becomes SUCCEEDED with its result; or, from an error, FAILED; CANCELLED if that was asked for.
+  // A worker_version that is not empty replaces StartWork's.
   absl::Status Finish(const std::string& job_id, const std::string& secret,
-                      const absl::StatusOr<search::SearchResult>& outcome);
+                      const absl::StatusOr<search::SearchResult>& outcome, const std::string& worker_version);
 
   // Shuts down: refuses new jobs, starts none, stops the workers; running jobs become FAILED. Returns when
   // all workers have ended, killing those that take longer than the grace.

@@ -129,6 +129,13 @@ absl::Status Statement::Run() {
 
 int64_t Statement::Int() { return sqlite3_column_int64(statement_, column_++); }
 
+int64_t Statement::IntUpTo(int64_t last) {
+  const int64_t value = Int();
+  if (value >= 0 && value <= last) return value;
+  if (status_.ok()) status_ = absl::DataLossError("store: a row holds a value that nobody wrote");
+  return 0;
+}
+
 double Statement::Double() {
   if (IsNull()) {
     ++column_;

@@ -1,6 +1,6 @@
 // A worker's own code against a real server: the reporter, its patience, and a whole search over a fake
 // oracle on the real data set, exported at the end.
-#include <fstream>
+#include <filesystem>
 #include <thread>
 
 #include "server/digest.h"
@@ -25,7 +25,8 @@ WorkOptions FakeWork() {
             options.steps_to_learn = 5;
             return std::make_unique<FakeOracle>(plan.graph, options);
           },
-          .worker_version = "fake"};
+          .worker_version = "fake",
+          .execution_version = [] { return std::string("by hand"); }};
 }
 
 // A WorkerService that misbehaves as told.
@@ -199,7 +200,7 @@ TEST(Work, RunsAWholeSearchAndItsResultCanBeExported) {
   ASSERT_EQ(job.state(), v1::Job::SUCCEEDED) << job.error();
   EXPECT_EQ(job.progress().step(), job.plan().total_steps());
   EXPECT_EQ(job.progress().fraction(), 1);
-  EXPECT_EQ(job.result().worker_version(), "fake");
+  EXPECT_EQ(job.result().worker_version(), "fake, by hand");
 
   grpc::ClientContext context;
   v1::ExportCandidateRequest request;
@@ -240,6 +241,28 @@ TEST(Work, AnOracleThatFailsFailsTheJobWithItsWords) {
   };
   ASSERT_TRUE(Work(link, options).ok());
   EXPECT_EQ(fixture.AwaitEnd(name).error(), "there is no CUDA device");
+}
+
+TEST(Work, ATruncatedDataFileFailsTheJobAndIsNamed) {
+  TempDir data;
+  const DatasetInfo info = *FindDataset("fashion_mnist");
+  for (const auto& entry : std::filesystem::directory_iterator(info.default_path)) {
+    std::filesystem::copy(entry.path(), data.path());
+  }
+  const std::string file = data.path() + "/train-images-idx3-ubyte.gz";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  ServerFixture fixture(false);
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = GoodSpec();
+  request.mutable_spec()->mutable_data()->set_path(data.path());
+  v1::Job job;
+  const grpc::Status submitted = fixture.Submit(request, &job);
+  ASSERT_TRUE(submitted.ok()) << submitted.error_message();
+  ServerLink link(LinkOptions(fixture.launcher().AwaitStart(job.name().substr(5))));
+  ASSERT_TRUE(Work(link, FakeWork()).ok());
+  job = fixture.AwaitEnd(job.name());
+  EXPECT_EQ(job.state(), v1::Job::FAILED);
+  EXPECT_THAT(job.error(), testing::AllOf(HasSubstr(file), HasSubstr("ends early")));
 }
 
 TEST(Work, ASignalEndsTheSearch) {
