@@ -2,7 +2,6 @@
 #include "client/watch.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -127,14 +126,15 @@ class Watch {
         guard_([this] { interruptible_.Interrupt(); }) {}
 
   absl::StatusOr<WatchEnd> Run() {
-    std::optional<Clock::time_point> lost_since;
+    bool lost = false;
+    Clock::time_point lost_since{};
     std::chrono::milliseconds pause = kFirstPause;
     while (true) {
       bool heard = false;
-      absl::Status status = Stream(lost_since.has_value(), heard);
+      absl::Status status = Stream(lost, heard);
       if (interruptible_.interrupted()) return Interrupted();
       if (heard) {
-        lost_since.reset();
+        lost = false;
         pause = kFirstPause;
       }
       if (status.ok()) {
@@ -151,12 +151,13 @@ class Watch {
         printer_.Finish();
         return status;
       }
-      if (!lost_since.has_value()) {
+      if (!lost) {
+        lost = true;
         lost_since = Clock::now();
         printer_.Print(
             absl::StrCat("Lost the server at ", connection_.address(), "; trying to reach it again."));
       }
-      if (Clock::now() - *lost_since >= options_.patience) return GaveUp(status);
+      if (Clock::now() - lost_since >= options_.patience) return GaveUp(status);
       interruptible_.Pause(pause);
       if (interruptible_.interrupted()) return Interrupted();
       pause = std::min(pause * 2, kLongestPause);
