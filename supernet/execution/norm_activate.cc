@@ -1,9 +1,7 @@
-// The fused pass: parts of the batch in parallel, each in chunks that stay in the first-level cache. Sums are
-// FP32 within a chunk and double beyond it, added up in a fixed order.
+// The fused pass around the kernels: statistics, the pass itself, and its gradient.
 #include "supernet/execution/norm_activate.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "supernet/execution/norm_kernels.h"
+#include "supernet/execution/norm_layout.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/kernels.h"
 #include "supernet/quantizers/fake_quantize.h"
@@ -24,10 +23,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kTileWidth = 256;      // floats, at least, in a tile
-constexpr int64_t kChunkFloats = 16384;  // about as many in a chunk
-constexpr int64_t kMaxParts = 64;  // of the batch; a constant, so that sums do not depend on the threads
-
 std::pair<float, float> Bounds(const std::optional<ActivationKind>& activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   if (!activation.has_value()) return {-kInfinity, kInfinity};
@@ -37,96 +32,6 @@ std::pair<float, float> Bounds(const std::optional<ActivationKind>& activation) 
 at::Tensor InRows(const at::Tensor& x) {
   return x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x.contiguous();
 }
-
-// How a channels-last tensor is cut.
-class Layout {
- public:
-  explicit Layout(const at::Tensor& x)
-      : channels_(x.size(1)),
-        size_(x.numel()),
-        width_(channels_ * std::max<int64_t>(1, (kTileWidth + channels_ - 1) / channels_)),
-        chunk_(width_ * std::max<int64_t>(1, kChunkFloats / width_)),
-        parts_(std::clamp<int64_t>(size_ / chunk_, 1, kMaxParts)) {}
-
-  int64_t channels() const { return channels_; }
-  int64_t pixels() const { return size_ / channels_; }
-  int64_t parts() const { return parts_; }
-
-  // `per_channel` repeated to a tile's width.
-  std::vector<float> Repeat(const std::vector<float>& per_channel) const {
-    std::vector<float> tile(static_cast<size_t>(width_));
-    for (size_t i = 0; i < tile.size(); ++i) tile[i] = per_channel[i % per_channel.size()];
-    return tile;
-  }
-
-  // Runs `run(part, tile, begin)` for every piece of every part, in parallel over parts and in order within
-  // one; `tile` is a copy of `prototype` with its extent filled in.
-  template <typename Run>
-  void ForEachPiece(const NormTile& prototype, const Run& run) const {
-    const int64_t chunks = (size_ + chunk_ - 1) / chunk_;
-    at::parallel_for(0, parts_, 1, [&](int64_t first, int64_t last) {
-      for (int64_t part = first; part < last; ++part) {
-        for (int64_t chunk = chunks * part / parts_; chunk < chunks * (part + 1) / parts_; ++chunk) {
-          const int64_t begin = chunk * chunk_;
-          const int64_t count = std::min(chunk_, size_ - begin);
-          NormTile tile = prototype;
-          tile.width = width_;
-          tile.tiles = count / width_;
-          if (tile.tiles > 0) run(part, tile, begin);
-          const int64_t whole = tile.tiles * width_;
-          if (whole == count) continue;
-          tile.width = count - whole;
-          tile.tiles = 1;
-          run(part, tile, begin + whole);
-        }
-      }
-    });
-  }
-
- private:
-  int64_t channels_;
-  int64_t size_;
-  int64_t width_;
-  int64_t chunk_;
-  int64_t parts_;
-};
-
-// Two sums for each channel, gathered by part.
-class PairSums {
- public:
-  explicit PairSums(const Layout& layout)
-      : channels_(static_cast<size_t>(layout.channels())),
-        totals_(static_cast<size_t>(layout.parts()), std::vector<double>(2 * channels_)) {}
-
-  // Runs accumulate(first, second) on zeroed tiles and adds them to the part's totals.
-  template <typename Accumulate>
-  void Add(int64_t part, int64_t width, const Accumulate& accumulate) {
-    thread_local std::vector<float> tiles;
-    const auto count = static_cast<size_t>(width);
-    tiles.assign(2 * count, 0.0f);
-    accumulate(tiles.data(), tiles.data() + count);
-    double* totals = totals_[static_cast<size_t>(part)].data();
-    for (size_t begin = 0; begin < count; begin += channels_) {
-      for (size_t c = 0; c < channels_; ++c) {
-        totals[c] += tiles[begin + c];
-        totals[channels_ + c] += tiles[count + begin + c];
-      }
-    }
-  }
-
-  // {first sums, second sums}, channel by channel.
-  std::vector<double> Totals() const {
-    std::vector<double> sums(2 * channels_);
-    for (const std::vector<double>& part : totals_) {
-      for (size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
-    }
-    return sums;
-  }
-
- private:
-  size_t channels_;
-  std::vector<std::vector<double>> totals_;
-};
 
 at::Tensor ToTensor(const std::vector<float>& values) {
   at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::kFloat);
@@ -145,7 +50,7 @@ struct Statistics {
   std::vector<float> inverse_deviation;
 };
 
-Statistics Measure(const Layout& layout, const at::Tensor& x) {
+Statistics Measure(const NormLayout& layout, const at::Tensor& x) {
   const float* data = x.data_ptr<float>();
   const auto channels = static_cast<size_t>(layout.channels());
   const auto pixels = static_cast<double>(layout.pixels());
@@ -187,7 +92,7 @@ std::pair<std::vector<float>, std::vector<float>> ScaleAndShift(const Statistics
 // Fills outputs; returns the bytes that say where the gradient passes, if the backward pass needs them.
 at::Tensor FusedForward(const NormInputs& inputs, bool measure_max_abs, bool keep_passes,
                         NormOutputs& outputs) {
-  const Layout layout(inputs.x);
+  const NormLayout layout(inputs.x.numel(), inputs.x.size(1));
   const Statistics statistics = Measure(layout, inputs.x);
   const auto [scale, shift] = ScaleAndShift(statistics, inputs.weight, inputs.bias);
   outputs.mean = ToTensor(statistics.mean);
@@ -247,7 +152,7 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
     const at::Tensor& passes = saved[5];
     const Statistics statistics = {.mean = ToVector(saved[3]), .inverse_deviation = ToVector(saved[4])};
     const auto [scale, shift] = ScaleAndShift(statistics, saved[1], saved[2]);
-    const Layout layout(x);
+    const NormLayout layout(x.numel(), x.size(1));
     const at::Tensor dy = InRows(grads[0]);
 
     const std::vector<float> means = layout.Repeat(statistics.mean);

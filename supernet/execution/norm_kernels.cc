@@ -106,6 +106,7 @@ PRECIS_INLINE void GradientInputLoop(const NormTile& tile, const float* PRECIS_R
   }
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in parentheses.
 #define PRECIS_NORM_SET(SET, TARGET)                                                                        \
   TARGET void Moments##SET(const NormTile& tile, const float* x, float* sum, float* squares) {              \
     MomentsLoop(tile, x, sum, squares);                                                                     \
@@ -128,6 +129,7 @@ PRECIS_INLINE void GradientInputLoop(const NormTile& tile, const float* PRECIS_R
   }                                                                                                         \
   constexpr NormKernels k##SET = {Moments##SET, Apply##SET, GradientSums##SET, MaskedGradientSums##SET,     \
                                   GradientInput##SET};
+// NOLINTEND(bugprone-macro-parentheses)
 
 PRECIS_NORM_SET(Portable, )
 
