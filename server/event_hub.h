@@ -6,15 +6,14 @@
 // Threading: thread-safe. Wake-ups come from the hub's one thread, one after the other.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace precis::server {
 
@@ -45,11 +44,14 @@ class EventHub {
  private:
   void Run();
 
-  absl::Mutex mutex_;
-  std::unordered_map<std::string, std::vector<std::weak_ptr<Watcher>>> watchers_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> dirty_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::unordered_map<std::string, std::vector<std::weak_ptr<Watcher>>> watchers_;
+  std::set<std::string> dirty_;
+  bool closed_ = false;
+  bool stopping_ = false;
+
   std::thread thread_;
 };
 

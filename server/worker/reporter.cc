@@ -22,14 +22,15 @@ Reporter::Reporter(ServerLink* link, const ReporterOptions& options)
 
 Reporter::~Reporter() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     closing_ = true;
+    changed_.notify_all();
   }
   thread_.join();
 }
 
 absl::Status Reporter::OnProgress(const search::Progress& progress) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (!end_.ok()) return end_;
   progress_ = progress;
   progress_->images_per_second = ImagesPerSecond(progress);
@@ -37,28 +38,25 @@ absl::Status Reporter::OnProgress(const search::Progress& progress) {
 }
 
 absl::Status Reporter::OnCandidate(const search::Candidate& candidate) {
-  absl::MutexLock lock(&mutex_);
-  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || candidates_.size() < kMostUnsent;
-  };
-  mutex_.Await(absl::Condition(&room));
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !end_.ok() || candidates_.size() < kMostUnsent; });
   if (!end_.ok()) return end_;
   candidates_.push_back(candidate);
+  changed_.notify_all();
   return absl::OkStatus();
 }
 
 void Reporter::RequestStop(const std::string& why) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (end_.ok()) end_ = absl::CancelledError(why);
+  changed_.notify_all();
 }
 
 absl::Status Reporter::Flush() {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   flushing_ = true;
-  const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || (!sending_ && !progress_ && candidates_.empty());
-  };
-  mutex_.Await(absl::Condition(&done));
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !end_.ok() || (!sending_ && !progress_ && candidates_.empty()); });
   flushing_ = false;
   return end_;
 }
@@ -106,6 +104,7 @@ v1::ReportBatchRequest Reporter::NextRequest() {
 
 void Reporter::Take(const absl::StatusOr<v1::Directive>& answer) {
   sending_ = false;
+  changed_.notify_all();
   if (!end_.ok()) return;
   if (!answer.ok()) {
     end_ = answer.status();
@@ -118,14 +117,16 @@ void Reporter::Run() {
   while (true) {
     v1::ReportBatchRequest request;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(this, &Reporter::HasWork), options_.heartbeat_interval);
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(options_.heartbeat_interval),
+                        [this] { return HasWork(); });
       if (closing_) return;
       request = NextRequest();
       sending_ = true;
+      changed_.notify_all();
     }
     absl::StatusOr<v1::Directive> answer = link_->ReportBatch(request, closing_);
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     Take(answer);
     if (closing_) return;
   }

@@ -4,13 +4,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <random>
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/candidate_listing.h"
@@ -229,27 +230,29 @@ TEST(JobFiles, TheTailOfALogIsItsLastLinesMadePrintable) {
 class CountingWatcher final : public Watcher {
  public:
   void Wake() override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     ++wakes_;
+    woken_.notify_all();
   }
   void Close() override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     closed_ = true;
   }
   bool closed() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return closed_;
   }
   void AwaitWakes(int count) {
-    absl::MutexLock lock(&mutex_);
-    const auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return wakes_ >= count; };
-    mutex_.Await(absl::Condition(&enough));
+    std::unique_lock lock(mutex_);
+    woken_.wait(lock, [&] { return wakes_ >= count; });
   }
 
  private:
-  absl::Mutex mutex_;
-  int wakes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  int wakes_ = 0;
+  bool closed_ = false;
 };
 
 TEST(EventHub, WakesThoseWhoWatchAndForgetsThoseWhoWent) {
