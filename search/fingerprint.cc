@@ -64,6 +64,7 @@ std::string CanonicalText(const Plan& plan) {
   text.Whole("reward.probe_images", spec.reward.probe_images);
   text.Real("controller.learning_rate", spec.controller.learning_rate);
   text.Real("controller.baseline_momentum", spec.controller.baseline_momentum);
+  text.Real("controller.widest_probability", spec.controller.widest_probability);
   text.Real("controller.entropy_weight", spec.controller.entropy_weight);
   text.Whole("controller.entropy_schedule", static_cast<int>(spec.controller.entropy_schedule));
   text.Whole("controller.log_prob", static_cast<int>(spec.controller.log_prob));

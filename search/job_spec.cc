@@ -154,6 +154,8 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.baseline_momentum));
   check.Real("controller.warmup_share", controller.warmup_share, {.least = 0, .below = 1},
              fallback(defaults.warmup_share));
+  check.Real("controller.widest_probability", controller.widest_probability, {.least = 0, .most = 1},
+             fallback(defaults.widest_probability));
   check.Real("controller.entropy_weight", controller.entropy_weight, {.least = 0, .most = 1000},
              fallback(defaults.entropy_weight));
 }

@@ -33,6 +33,15 @@ std::vector<int> OptionCounts(const SearchSpace& space) {
   return counts;
 }
 
+// Every decision at the option that rounds least.
+Choices WidestChoices(const SearchSpace& space) {
+  Choices choices;
+  for (const std::vector<double>& errors : OptionErrors(space)) {
+    choices.push_back(static_cast<int>(std::min_element(errors.begin(), errors.end()) - errors.begin()));
+  }
+  return choices;
+}
+
 // The choices that give `assignment`; none if the space cannot.
 std::optional<Choices> ChoicesOf(const SearchSpace& space, const Assignment& assignment) {
   Choices choices;
@@ -53,6 +62,7 @@ class SearchRun {
         oracle_(oracle),
         controller_(controller),
         session_(plan, oracle, sink),
+        widest_(plan.space.Apply(WidestChoices(plan.space))),
         samples_(OptionErrors(plan.space), plan.search_steps),
         progress_(session_.meter.progress) {}
 
@@ -66,6 +76,7 @@ class SearchRun {
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   double AheadOfSearch(int64_t step) const;
   double AheadOfFrozen() const;
+  bool TrainsWidest(int64_t step);
   void Learn(const Choices& choices, double cost, double quality);
   absl::Status EvaluateProvisionally();
 
@@ -83,6 +94,8 @@ class SearchRun {
   Oracle& oracle_;
   Controller& controller_;
   OracleSession session_;
+  const Assignment widest_;
+  double widest_due_ = 0;  // warm-up steps at the widest formats that are owed
   SampleLog samples_;
   Progress& progress_;
   double worst_reward_ = kNone;
@@ -116,6 +129,16 @@ double SearchRun::AheadOfSearch(int64_t step) const {
          (provisional + at_freeze) * meter.evaluation_images(false) + AheadOfFrozen();
 }
 
+// Spreads the widest steps evenly by their probability, so that no random stream is needed.
+bool SearchRun::TrainsWidest(int64_t step) {
+  if (step >= plan_.warmup_steps) return false;
+  const double left = 1 - static_cast<double>(step) / static_cast<double>(plan_.warmup_steps);
+  widest_due_ += plan_.spec.controller.widest_probability * left;
+  if (widest_due_ < 0.5) return false;
+  widest_due_ -= 1;
+  return true;
+}
+
 void SearchRun::Learn(const Choices& choices, double cost, double quality) {
   double reward = worst_reward_;
   if (std::isfinite(quality)) {
@@ -139,11 +162,16 @@ absl::Status SearchRun::Search() {
 
     const Choices choices = controller_.Propose(step);
     const Assignment assignment = plan_.space.Apply(choices);
-    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+    const bool widest = TrainsWidest(step);
+    const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? widest_ : assignment);
     if (!outcome.ok()) return outcome.status();
-    const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
-    if (!quality.ok()) return quality.status();
-    Learn(choices, TotalCost(cost_model(), assignment), *quality);
+    // The fate of a step at the widest formats says nothing of the sample; a probe does.
+    const bool probes = plan_.spec.reward.quality == QualitySource::kSearchAccuracy;
+    if (!widest || (probes && outcome->applied)) {
+      const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
+      if (!quality.ok()) return quality.status();
+      Learn(choices, TotalCost(cost_model(), assignment), *quality);
+    }
 
     const PolicySummary policy = controller_.Summary();
     progress_.mean_entropy = policy.mean_entropy;

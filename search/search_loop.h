@@ -1,6 +1,7 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
 //   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
+//            Warm-up steps may train the widest formats in place of the sample (ControllerSpec).
 //            At each eighth of these steps, from one eighth after the warm-up on, the configuration that is
 //            then the most probable within the target is evaluated, so that whoever watches, or cancels,
 //            has candidates.

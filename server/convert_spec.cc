@@ -82,6 +82,7 @@ void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, sea
   PRECIS_READ_OPTIONAL(controller, learning_rate, spec.controller.learning_rate);
   PRECIS_READ_OPTIONAL(controller, baseline_momentum, spec.controller.baseline_momentum);
   PRECIS_READ_OPTIONAL(controller, warmup_share, spec.controller.warmup_share);
+  PRECIS_READ_OPTIONAL(controller, widest_probability, spec.controller.widest_probability);
   PRECIS_READ_OPTIONAL(controller, entropy_weight, spec.controller.entropy_weight);
   ReadEnum(kEntropySchedules, controller.entropy_schedule(), "controller.entropy_schedule",
            spec.controller.entropy_schedule, violations);
@@ -147,6 +148,7 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   controller.set_learning_rate(spec.controller.learning_rate);
   controller.set_baseline_momentum(spec.controller.baseline_momentum);
   controller.set_warmup_share(spec.controller.warmup_share);
+  controller.set_widest_probability(spec.controller.widest_probability);
   controller.set_entropy_weight(spec.controller.entropy_weight);
   controller.set_entropy_schedule(ToWire(kEntropySchedules, spec.controller.entropy_schedule));
   controller.set_log_prob(ToWire(kLogProbReductions, spec.controller.log_prob));

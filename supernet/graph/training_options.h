@@ -27,7 +27,9 @@ struct TrainingOptions {
 
   // A step is not applied if its loss is not finite or above this multiple of ln(classes).
   double explosion_factor = 4.0;
-  double gradient_clip_norm = 5.0;  // global L2 norm; 0 = off
+  // Global L2 norm; 0 = off. Low, because a harsh sample has a large gradient: weights before a batch norm
+  // grow under it, and what has grown learns slowly ever after.
+  double gradient_clip_norm = 1.0;
 
   int64_t recalibration_images = 2048;  // training images behind each counted evaluation
   int64_t evaluation_batch_size = 256;
