@@ -169,8 +169,8 @@ TEST(Schedule, SharesOutTheSteps) {
   JobSpec spec = SampleJob();
   const Schedule usual = ScheduleOf(spec, dataset);
   EXPECT_EQ(usual.total_steps, 1688);  // 4 · 54000 / 128
-  EXPECT_EQ(usual.search_steps, 1266);
-  EXPECT_EQ(usual.warmup_steps, 317);
+  EXPECT_EQ(usual.search_steps, 844);
+  EXPECT_EQ(usual.warmup_steps, 211);
   spec.finish.frozen_share = 0;
   spec.controller.warmup_share = 0;
   const Schedule bare = ScheduleOf(spec, dataset);

@@ -256,12 +256,45 @@ TEST(RunSearch, TwoRunsAreIdentical) {
 
 TEST(RunSearch, OtherSeedsSearchOtherwise) {
   JobSpec spec = ShortJob();
+  spec.controller.widest_probability = 0;
   Trial a(spec);
   spec.seed = 2;
   Trial b(spec);
   ASSERT_TRUE(a.Go().ok());
   ASSERT_TRUE(b.Go().ok());
   EXPECT_NE(a.oracle.calls()[0].assignment, b.oracle.calls()[0].assignment);
+}
+
+// Half of the warm-up steps, the first ones above all, train the widest formats; rewards are still those of
+// the samples, and a training loss, which says nothing of the sample then, teaches nothing.
+TEST(RunSearch, WarmsUpOnTheWidestFormats) {
+  for (QualitySource quality : {QualitySource::kSearchAccuracy, QualitySource::kTrainLoss}) {
+    JobSpec spec = SampleJob();
+    spec.reward.quality = quality;
+    const auto plan = PlanOf(spec);
+    Trial run(plan, Matching(*plan));
+    SpyController controller(*plan);
+    ASSERT_TRUE(RunSearch(*plan, run.oracle, controller, run.sink, run.weights).ok());
+
+    const Assignment widest = UniformAssignment(plan->layers.size(), ParseFormat("int8").value());
+    int64_t step = 0;
+    int64_t wide_early = 0;
+    int64_t wide_late = 0;
+    int64_t wide_probes = 0;
+    for (const FakeOracle::Call& call : run.oracle.calls()) {
+      if (call.kind == Kind::kProbe) wide_probes += call.assignment == widest;
+      if (call.kind != Kind::kTrain || step >= plan->search_steps) continue;
+      (step < plan->warmup_steps / 2 ? wide_early : wide_late) += call.assignment == widest;
+      ++step;
+    }
+    const auto warmup = static_cast<double>(plan->warmup_steps);
+    EXPECT_NEAR(static_cast<double>(wide_early), 0.375 * warmup, 2);
+    EXPECT_NEAR(static_cast<double>(wide_late), 0.125 * warmup, 2);
+    EXPECT_LT(wide_probes, 3);
+    const bool probes = quality == QualitySource::kSearchAccuracy;
+    EXPECT_EQ(static_cast<int64_t>(controller.rewards.size()),
+              plan->search_steps - (probes ? 0 : wide_early + wide_late));
+  }
 }
 
 TEST(RunSearch, TheSinkCanEndItAtAnyCall) {
@@ -312,7 +345,10 @@ TEST(RunSearch, EveryFailureOfTheOracleEndsItWithThatFailure) {
 // Exploding steps and probes that are not finite: counted, and the policy is told only of the worst reward
 // that a good sample ever had.
 TEST(RunSearch, BadSamplesAreCountedAndNeverPoisonThePolicy) {
-  const auto plan = PlanOf(ShortJob());
+  JobSpec spec = ShortJob();
+  spec.controller.widest_probability = 0;
+  spec.finish.frozen_share = 0.25;
+  const auto plan = PlanOf(spec);
   FakeOracleOptions options = Matching(*plan);
   options.exploding_steps = {0, 3, 4, 10, 11, 20, 30};  // the first before any reward, the last when frozen
   options.non_finite_probes = {2, 7};
@@ -355,6 +391,8 @@ TEST(RunSearch, SurvivesWhenEveryStepExplodes) {
 
 TEST(RunSearch, ANarrowNetworkThatDoesNotTrainIsLearntToBeAvoided) {
   JobSpec spec = SampleJob();
+  spec.controller.widest_probability = 0;
+  spec.finish.frozen_share = 0.25;
   const auto plan = PlanOf(spec);
   FakeOracleOptions options = Matching(*plan);
   options.explodes = [](const Assignment& assignment) {
