@@ -5,6 +5,10 @@
 #include <malloc.h>
 #endif
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -84,8 +88,13 @@ absl::StatusOr<c10::Device> ChooseDevice(Device wanted) {
   return c10::Device(c10::kCPU);
 }
 
-int ThreadCount(int wanted) {
-  if (wanted > 0) return wanted;
+// The cores that this process may use, which a cpuset or taskset can make fewer than there are: oneDNN's
+// threads spin for each other, so one more than can run at once makes a step tens of times slower.
+int AvailableCores() {
+#ifdef __linux__
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
@@ -115,7 +124,7 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
   return Guarded("building the supernet", [&]() -> absl::StatusOr<std::unique_ptr<Oracle>> {
     const absl::StatusOr<c10::Device> device = ChooseDevice(options.training.device);
     if (!device.ok()) return device.status();
-    at::set_num_threads(ThreadCount(options.training.threads));
+    at::set_num_threads(options.training.threads > 0 ? options.training.threads : AvailableCores());
     KeepFreedMemory();
     if (device->is_cuda()) MakeCudaExact();
     return std::make_unique<SupernetOracle>(graph, dataset, options, *device);
