@@ -64,7 +64,7 @@ Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       statement_(std::exchange(other.statement_, nullptr)),
       in_use_(std::exchange(other.in_use_, nullptr)),
-      status_(other.status_),
+      status_(std::move(other.status_)),
       parameter_(other.parameter_),
       column_(other.column_) {}
 
