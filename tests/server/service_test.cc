@@ -341,8 +341,8 @@ TEST(ServerExposes, HealthAndReflection) {
     }
     call->WritesDone(nullptr);
     EXPECT_TRUE(next());
+    grpc::ByteBuffer answer;
     do {
-      grpc::ByteBuffer answer;
       call->Read(&answer, nullptr);
     } while (next());
     grpc::Status status;
