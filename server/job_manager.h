@@ -75,7 +75,7 @@ class JobManager {
   absl::StatusOr<JobRecord> Submit(JobRecord job);
   // NOT_FOUND; FAILED_PRECONDITION if the job has ended otherwise than by cancelling.
   absl::StatusOr<JobRecord> Cancel(const std::string& job_id);
-  // NOT_FOUND; FAILED_PRECONDITION while the job is RUNNING or its worker has not ended.
+  // NOT_FOUND; FAILED_PRECONDITION while the job is RUNNING.
   absl::Status Delete(const std::string& job_id);
   JobCounts Counts();
 

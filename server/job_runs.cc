@@ -79,6 +79,13 @@ void JobManager::StopRun(const std::string& job_id, Run& run) {
 }
 
 void JobManager::Launch(const std::string& job_id) {
+  bool stopped = false;
+  {
+    std::lock_guard lock(mutex_);
+    stopped = runs_.at(job_id).told_to_stop;
+  }
+  // Shutting down, and the next server will start it; or cancelled in the queue.
+  if (stopped) return Forget(job_id);
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
         absl::Status moved = MoveJob(record, JobState::kRunning, absl::ToUnixMicros(absl::Now()));
