@@ -2,13 +2,12 @@
 #include "client/watch.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "client/interrupt.h"
 #include "client/progress_view.h"
 #include "client/units.h"
@@ -27,29 +26,31 @@ constexpr std::chrono::milliseconds kPlainInterval{5000};
 class Interruptible {
  public:
   void Interrupt() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     interrupted_ = true;
     if (stream_ != nullptr) stream_->TryCancel();
+    wake_.notify_all();
   }
   // nullptr: no stream is open.
   void SetStream(grpc::ClientContext* stream) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stream_ = stream;
     if (interrupted_ && stream_ != nullptr) stream_->TryCancel();
   }
   bool interrupted() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return interrupted_;
   }
   void Pause(std::chrono::milliseconds duration) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&interrupted_), absl::FromChrono(duration));
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, duration, [this] { return interrupted_; });
   }
 
  private:
-  absl::Mutex mutex_;
-  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  bool interrupted_ = false;
+  grpc::ClientContext* stream_ = nullptr;
 };
 
 class Printer {
