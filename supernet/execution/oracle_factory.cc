@@ -69,6 +69,11 @@ absl::Status CheckFit(const ModelGraph& graph, const Dataset& dataset, const Ora
                                     {"gradient_clip_norm", training.gradient_clip_norm}}) {
     require(value >= 0, name, " is ", value, ", allowed are numbers from 0");
   }
+  require(training.decay_share > 0 && training.decay_share <= 1, "decay_share is ", training.decay_share,
+          ", allowed are numbers above 0 up to 1");
+  require(training.gradient_explosion_factor == 0 || training.gradient_explosion_factor > 1,
+          "gradient_explosion_factor is ", training.gradient_explosion_factor,
+          ", allowed are 0 (off) and numbers above 1");
   require(training.explosion_factor > 0, "explosion_factor is ", training.explosion_factor,
           ", allowed are numbers above 0");
   require(training.threads >= 0, "threads is ", training.threads, ", allowed are 0 (all cores) and more");

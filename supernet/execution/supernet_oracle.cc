@@ -19,7 +19,7 @@ namespace precis {
 namespace {
 
 // Streams of random numbers that one seed feeds; the numbers are part of what a seed promises.
-enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration };
+enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration, kSameProbe };
 
 // splitmix64 of the seed and the stream: near seeds give unrelated streams.
 uint64_t StreamSeed(uint64_t seed, Stream stream) {
@@ -91,6 +91,7 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
       test_indices_(static_cast<size_t>(dataset.test.count)),
       net_(graph, StreamSeed(options_.seed, Stream::kWeights), device),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
+      gradient_watch_(options_.gradient_explosion_factor),
       train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
       search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
   std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));
@@ -98,6 +99,9 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
   recalibration_indices_.resize(
       std::min(recalibration_indices_.size(), static_cast<size_t>(options_.recalibration_images)));
   std::iota(test_indices_.begin(), test_indices_.end(), 0);
+  same_probe_indices_ = search_indices_;
+  generator.seed(StreamSeed(options_.seed, Stream::kSameProbe));
+  Shuffle(same_probe_indices_, generator);
 }
 
 absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignment) {
@@ -123,7 +127,8 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   StepOutcome outcome;
   outcome.loss = figure[0];
   outcome.accuracy = figure[2] / static_cast<double>(batch.labels.size(0));
-  outcome.applied = std::isfinite(outcome.loss) && std::isfinite(norm) && outcome.loss <= explosion_loss_;
+  outcome.applied =
+      std::isfinite(outcome.loss) && outcome.loss <= explosion_loss_ && gradient_watch_.Accepts(norm);
   if (!outcome.applied) return outcome;
 
   if (options_.gradient_clip_norm > 0 && norm > options_.gradient_clip_norm) {
@@ -133,16 +138,21 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   return outcome;
 }
 
-absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images) {
+absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
+                                              ProbeImages which) {
   PRECIS_CHECK(assignment.layers.size() == net_.layer_count() && images > 0);
+  const bool same = which == ProbeImages::kSame;
+  PRECIS_CHECK(!same || static_cast<size_t>(images) <= same_probe_indices_.size());
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const at::NoGradGuard no_gradients;
     QualitySum sum;
-    ForEachBatch(search_order_.Next(images), options_.evaluation_batch_size,
-                 [&](std::span<const int64_t> part) {
-                   const Batch batch = train_images_.Get(part);
-                   sum.Add(net_.Forward(batch.images, assignment), batch.labels);
-                 });
+    const std::vector<int64_t> indices =
+        same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
+             : search_order_.Next(images);
+    ForEachBatch(indices, options_.evaluation_batch_size, [&](std::span<const int64_t> part) {
+      const Batch batch = train_images_.Get(part);
+      sum.Add(net_.Forward(batch.images, assignment), batch.labels);
+    });
     return sum.Fetch();
   });
 }
@@ -188,7 +198,10 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
     const absl::StatusOr<WeightFile> file = ReadWeightFile(path);
     if (!file.ok()) return file.status();
     absl::Status imported = ImportWeights(*file, net_);
-    if (imported.ok()) optimizer_.Reset();
+    if (imported.ok()) {
+      optimizer_.Reset();
+      gradient_watch_.Reset();
+    }
     return imported;
   });
 }

@@ -87,6 +87,8 @@ const std::vector<Fault>& Faults() {
       {"training.weight_decay", "from 0 up to 1", [](JobSpec& s) { s.training.weight_decay = -1; }},
       {"training.label_smoothing", "below 1", [](JobSpec& s) { s.training.label_smoothing = 1; }},
       {"training.explosion_factor", "above 1", [](JobSpec& s) { s.training.explosion_factor = 1; }},
+      {"training.gradient_explosion_factor", "0 turns it off",
+       [](JobSpec& s) { s.training.gradient_explosion_factor = 0.5; }},
       {"training.gradient_clip_norm", "0 turns it off",
        [](JobSpec& s) { s.training.gradient_clip_norm = -1; }},
       {"training.recalibration_images", "2 to 54000",
