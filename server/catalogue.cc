@@ -1,9 +1,6 @@
 // Catalogues.
 #include "server/catalogue.h"
 
-#include <algorithm>
-#include <iterator>
-
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
 #include "supernet/data/dataset.h"
@@ -13,17 +10,12 @@
 namespace precis::server {
 namespace {
 
-// Networks whose figures are quoted at the size of CIFAR's images; all others at ImageNet's.
-constexpr const char* kForSmallImages[] = {"resnet8", "resnet20"};
-
-ModelGraph AtCustomarySize(const std::string& name) {
+// CIFAR's ten classes for small images, ImageNet's thousand for large ones.
+ModelGraph AtCustomarySize(const ModelInfo& info) {
   ModelOptions options;
-  if (std::find(std::begin(kForSmallImages), std::end(kForSmallImages), name) == std::end(kForSmallImages)) {
-    options.height = 224;
-    options.width = 224;
-    options.classes = 1000;
-  }
-  absl::StatusOr<ModelGraph> graph = BuildModel(name, options);
+  options.height = options.width = info.customary_size;
+  options.classes = info.customary_size < 224 ? 10 : 1000;
+  absl::StatusOr<ModelGraph> graph = BuildModel(info.name, options);
   PRECIS_CHECK(graph.ok());
   return *std::move(graph);
 }
@@ -39,7 +31,7 @@ v1::ListFormatsResponse FormatCatalogue() {
 v1::ListModelsResponse ModelCatalogue() {
   v1::ListModelsResponse response;
   for (const ModelInfo& info : Models()) {
-    const ModelGraph graph = AtCustomarySize(info.name);
+    const ModelGraph graph = AtCustomarySize(info);
     const Shape& input = graph.input_shape();
     v1::ModelInfo& model = *response.add_models();
     model.set_name(info.name);

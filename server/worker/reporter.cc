@@ -32,8 +32,16 @@ Reporter::~Reporter() {
 absl::Status Reporter::OnProgress(const search::Progress& progress) {
   std::lock_guard lock(mutex_);
   if (!end_.ok()) return end_;
-  progress_ = progress;
-  progress_->images_per_second = ImagesPerSecond(progress);
+  const bool begins = phase_ != progress.phase;
+  search::Progress paced = progress;
+  paced.images_per_second = ImagesPerSecond(progress);
+  if (begins) {
+    progress_.reset();
+    beginnings_.push_back(paced);
+    changed_.notify_all();
+  } else {
+    progress_ = paced;
+  }
   return absl::OkStatus();
 }
 
@@ -56,7 +64,9 @@ absl::Status Reporter::Flush() {
   std::unique_lock lock(mutex_);
   flushing_ = true;
   changed_.notify_all();
-  changed_.wait(lock, [this] { return !end_.ok() || (!sending_ && !progress_ && candidates_.empty()); });
+  changed_.wait(lock, [this] {
+    return !end_.ok() || (!sending_ && !progress_ && beginnings_.empty() && candidates_.empty());
+  });
   flushing_ = false;
   return end_;
 }
@@ -84,7 +94,9 @@ bool Reporter::ProgressIsDue() const {
                                                     absl::ToChronoNanoseconds(options_.progress_interval));
 }
 
-bool Reporter::HasWork() const { return closing_ || !candidates_.empty() || (flushing_ && progress_); }
+bool Reporter::HasWork() const {
+  return closing_ || !candidates_.empty() || !beginnings_.empty() || (flushing_ && progress_);
+}
 
 v1::ReportBatchRequest Reporter::NextRequest() {
   WorkerBatch batch;
@@ -93,7 +105,11 @@ v1::ReportBatchRequest Reporter::NextRequest() {
     std::move(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(batch.candidates));
     candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count));
-    if (ProgressIsDue()) {
+    if (!beginnings_.empty()) {
+      batch.progress = beginnings_.front();
+      beginnings_.pop_front();
+      progress_sent_ = Clock::now();
+    } else if (ProgressIsDue()) {
       batch.progress = std::exchange(progress_, std::nullopt);
       progress_sent_ = Clock::now();
     }

@@ -1,6 +1,7 @@
 // Reporter: the SearchSink that sends everything to the server.
 //
-// Candidates are sent at once, progress at most every `progress_interval`, and a heartbeat at least every
+// Candidates and the first progress of each phase are sent at once, however short the phase; other progress
+// at most every `progress_interval`, and a heartbeat at least every
 // `heartbeat_interval` by a thread of its own, so that the server hears from the worker, and the worker of a
 // cancellation, even while an evaluation runs long. A batch is sent again until it is acknowledged; the next
 // one waits for that.
@@ -69,14 +70,15 @@ class Reporter final : public search::SearchSink {
   std::mutex mutex_;
   std::condition_variable changed_;
   absl::Status end_;                          // not OK: the search is to end with it
-  std::optional<search::Progress> progress_;  // not sent yet
+  std::optional<search::Progress> progress_;  // the latest, not sent yet
+  std::deque<search::Progress> beginnings_;   // the first of each phase, not sent yet
   std::deque<search::Candidate> candidates_;  // not sent yet
   bool sending_ = false;
   bool flushing_ = false;  // what is there is due now
   int64_t last_number_ = 0;
   Clock::time_point progress_sent_;
   // (when, step) over the last few seconds of this phase, at least two where there are.
-  search::Phase phase_ = search::Phase::kPrepare;
+  std::optional<search::Phase> phase_;
   std::deque<std::pair<Clock::time_point, int64_t>> pace_;
   double images_per_second_ = 0;
 

@@ -137,8 +137,9 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
 }
 
 std::string ExecutionVersion() {
-  return absl::StrCat("LibTorch ", TORCH_VERSION, ", ", torch::cuda::is_available() ? "CUDA" : "CPU", ", ",
-                      at::get_num_threads(), at::get_num_threads() == 1 ? " thread" : " threads");
+  return absl::StrCat("LibTorch ", TORCH_VERSION, ", ",
+                      torch::cuda::is_available() ? "CUDA at hand" : "no CUDA", ", ", at::get_num_threads(),
+                      at::get_num_threads() == 1 ? " thread" : " threads");
 }
 
 }  // namespace precis

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "supernet/execution/frozen_network.h"
 #include "supernet/execution/torch_guard.h"
 #include "supernet/execution/weight_exchange.h"
@@ -86,6 +87,8 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
                       std::log(static_cast<double>(dataset.info.classes))),
       train_images_(dataset, dataset.train, device),
       test_images_(dataset, dataset.test, device),
+      pixel_statistics_({{"pixel_mean", absl::StrJoin(dataset.mean, ",")},
+                         {"pixel_stddev", absl::StrJoin(dataset.stddev, ",")}}),
       search_indices_(SplitOf(dataset, options).search),
       recalibration_indices_(SplitOf(dataset, options).train),
       test_indices_(static_cast<size_t>(dataset.test.count)),
@@ -189,7 +192,9 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
 absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std::string& path) {
   PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
   return Guarded("saving the weights", [&] {
-    return WriteWeightFile(ExportWeights(net_, assignment, CalibrateFor(assignment)), path);
+    WeightFile file = ExportWeights(net_, assignment, CalibrateFor(assignment));
+    file.metadata.insert(pixel_statistics_.begin(), pixel_statistics_.end());
+    return WriteWeightFile(file, path);
   });
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,10 @@ class SupernetOracle : public Oracle {
   const double explosion_loss_;  // a step above it is not applied
   const ImageStore train_images_;
   const ImageStore test_images_;
-  std::vector<int64_t> search_indices_;         // ascending; into the training images
-  std::vector<int64_t> same_probe_indices_;     // the search split, shuffled
-  std::vector<int64_t> recalibration_indices_;  // the same for every evaluation
+  const std::map<std::string, std::string> pixel_statistics_;  // for the metadata of weight files
+  std::vector<int64_t> search_indices_;                        // ascending; into the training images
+  std::vector<int64_t> same_probe_indices_;                    // the search split, shuffled
+  std::vector<int64_t> recalibration_indices_;                 // the same for every evaluation
   std::vector<int64_t> test_indices_;
 
   Supernet net_;

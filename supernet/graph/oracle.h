@@ -22,8 +22,8 @@ namespace precis {
 struct StepOutcome {
   double loss = 0;      // mean over the batch, before the update; NaN or infinite as computed
   double accuracy = 0;  // share of the training batch, 0…1
-  bool applied = true;  // false: the loss or a gradient was not finite or the loss exploded, and weights,
-                        // optimiser and statistics are as before the call
+  bool applied = true;  // false: the loss or the gradient was not finite or exploded, and weights, optimiser
+                        // and statistics are as before the call
 };
 
 struct Quality {

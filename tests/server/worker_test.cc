@@ -121,6 +121,31 @@ TEST_F(ReporterTest, SendsEveryCandidateOnceInNumberedBatches) {
   EXPECT_LT(batch, 1000);
 }
 
+// However short a phase, a watcher gets to see that it was.
+TEST_F(ReporterTest, SendsTheBeginningOfEveryPhase) {
+  const std::vector<search::Phase> phases = {search::Phase::kPrepare, search::Phase::kWarmup,
+                                             search::Phase::kSearch,  search::Phase::kFreeze,
+                                             search::Phase::kFrozen,  search::Phase::kFinish};
+  {
+    Reporter reporter(link_.get(),
+                      {.progress_interval = absl::Hours(1), .heartbeat_interval = absl::Hours(1)});
+    int64_t step = 0;
+    for (search::Phase phase : phases) {
+      for (int i = 0; i < 3; ++i) {
+        search::Progress progress = SampleProgress(++step);
+        progress.phase = phase;
+        ASSERT_TRUE(reporter.OnProgress(progress).ok());
+      }
+    }
+    ASSERT_TRUE(reporter.Flush().ok());
+  }
+  std::vector<int64_t> steps;
+  for (const v1::ReportBatchRequest& request : service_.Received()) {
+    if (request.has_progress()) steps.push_back(request.progress().step());
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{1, 4, 7, 10, 13, 16, 18}));
+}
+
 TEST_F(ReporterTest, SendsAnUnacknowledgedBatchAgainUnchanged) {
   service_.Script(3, grpc::Status::OK, v1::DIRECTIVE_CONTINUE);
   Reporter reporter(link_.get(), {.heartbeat_interval = absl::Hours(1)});
