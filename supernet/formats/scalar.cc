@@ -88,6 +88,7 @@ double Decode(const ElementFormat& element, uint32_t code) {
   const uint32_t sign = code & SignBit(element);
   const uint32_t magnitude = code & (SignBit(element) - 1);
   if (element.kind == ElementKind::kInteger) {
+    if (!element.is_signed) return code;
     return static_cast<double>(magnitude) - static_cast<double>(sign);
   }
   double value = GridValue(element, magnitude);
