@@ -62,7 +62,7 @@ absl::StatusOr<int> Candidates(Session session, const CandidatesOptions& options
   const auto candidates = FetchCandidates(session.connection, query, options.limit);
   if (!candidates.ok()) return candidates.status();
   PrintCandidates(session, *job, *candidates, options.output);
-  if (candidates->empty()) *session.environment.err << job->name() << " has no such candidates yet.\n";
+  if (candidates->empty()) *session.environment.err << job->name() << " has no such candidates.\n";
   return kExitOk;
 }
 
@@ -76,7 +76,7 @@ absl::StatusOr<int> Pareto(Session session, const ParetoOptions& options) {
   const auto response = session.connection.Call(&Connection::Stub::GetParetoFront, request);
   if (!response.ok()) return response.status();
   const std::vector<v1::Candidate> front(response->candidates().begin(), response->candidates().end());
-  if (front.empty()) *session.environment.err << job->name() << " has no such candidates yet.\n";
+  if (front.empty()) *session.environment.err << job->name() << " has no such candidates.\n";
   if (options.output == OutputFormat::kJson || options.output == OutputFormat::kCsv) {
     PrintCandidates(session, *job, front, options.output);
     return kExitOk;

@@ -112,16 +112,17 @@ class Reader {
 
   void AddUnknown(const YamlEntry& entry, const std::string& path, const Descriptor& type) {
     const std::vector<std::string> known = FieldNames(type);
-    const std::string closest = ClosestName(entry.key, known);
-    std::string hint;
-    if (!closest.empty()) {
-      hint = absl::StrCat(" Did you mean ", Quoted(closest), "?");
+    // A slip of the pen, or a field that lives elsewhere.
+    std::vector<std::string> meant;
+    if (const std::string closest = ClosestName(entry.key, known); !closest.empty()) {
+      meant = {closest};
       file_.suspect_paths.push_back(Below(path, closest));
-    } else if (const std::string home = FindFieldBelow(*v1::JobSpec::descriptor(), entry.key);
-               !home.empty()) {
-      hint = absl::StrCat(" Did you mean ", Quoted(home), "?");
-      file_.suspect_paths.push_back(home);
+    } else {
+      meant = FindFieldsBelow(*v1::JobSpec::descriptor(), entry.key);
+      file_.suspect_paths.insert(file_.suspect_paths.end(), meant.begin(), meant.end());
     }
+    const std::string hint =
+        meant.empty() ? "" : absl::StrCat(" Did you mean \"", absl::StrJoin(meant, "\" or \""), "\"?");
     AddFault(entry.place, Below(path, Printable(entry.key)),
              absl::StrCat("unknown field.", hint, " Known ", path.empty() ? "" : "here ",
                           "are: ", absl::StrJoin(known, ", "), "."));

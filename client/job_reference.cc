@@ -32,8 +32,7 @@ absl::StatusOr<v1::Job> LatestJob(Connection& connection) {
   return page->jobs(0);
 }
 
-absl::StatusOr<v1::Job> JobWithPrefix(Connection& connection, const std::string& id,
-                                      const absl::Status& unknown) {
+absl::StatusOr<v1::Job> JobWithPrefix(Connection& connection, const std::string& id) {
   std::vector<v1::Job> matches;
   const absl::Status status = ForEachJob(connection, {}, [&](const v1::Job& job) {
     if (absl::StartsWith(LastPart(job.name()), id)) matches.push_back(job);
@@ -41,9 +40,11 @@ absl::StatusOr<v1::Job> JobWithPrefix(Connection& connection, const std::string&
   });
   if (!status.ok()) return status;
   if (matches.size() == 1) return matches.front();
-  if (matches.empty())
-    return WithMessage(unknown,
-                       absl::StrCat("there is no job \"", Printable(id), "\"; `precis list` shows all."));
+  if (matches.empty()) {
+    const std::string message =
+        absl::StrCat("there is no job \"", Printable(id), "\"; `precis list` shows all.");
+    return connection.FromGrpc({grpc::StatusCode::NOT_FOUND, message}, nullptr);
+  }
   std::vector<std::string> ids;
   for (size_t i = 0; i < matches.size() && i < kMatchesShown; ++i) ids.push_back(LastPart(matches[i].name()));
   return absl::InvalidArgumentError(absl::StrCat(
@@ -80,7 +81,7 @@ absl::StatusOr<v1::Job> FindJob(Connection& connection, const std::string& refer
   absl::StatusOr<v1::Job> job = connection.Call(&Connection::Stub::GetJob, request);
   if (job.ok()) return job;
   if (!absl::IsNotFound(job.status()) && !absl::IsInvalidArgument(job.status())) return job;
-  return JobWithPrefix(connection, id, job.status());
+  return JobWithPrefix(connection, id);
 }
 
 }  // namespace precis::client

@@ -148,11 +148,15 @@ std::string ProgressView::Line(size_t width, bool bar) const {
   }
   if (const std::optional<double> left = SecondsLeft())
     add(3, absl::StrCat(DurationText(*left), " left"), absl::StrCat(DurationText(*left), " left"));
-  if (progress.step() > 0) {
+  // Of sampled configurations; later there are none.
+  const bool samples = progress.phase() == v1::PHASE_WARMUP || progress.phase() == v1::PHASE_SEARCH;
+  if (progress.step() > 0 && samples) {
     add(7, absl::StrFormat("reward %.3f", progress.reward()), absl::StrFormat("R %.3f", progress.reward()));
     if (progress.cost() > 0)
       add(5, absl::StrCat("cost ", CostOfTarget(progress.cost(), false)),
           CostOfTarget(progress.cost(), true));
+  }
+  if (progress.step() > 0) {
     const std::string accuracy = absl::StrFormat("%.1f%%", 100 * progress.train_accuracy());
     add(4, absl::StrCat("accuracy ", accuracy), absl::StrCat("acc ", accuracy));
   }

@@ -52,15 +52,16 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
-std::string FindFieldBelow(const Descriptor& type, const std::string& name) {
-  if (type.FindFieldByName(name) != nullptr) return name;
+std::vector<std::string> FindFieldsBelow(const Descriptor& type, const std::string& name) {
+  std::vector<std::string> paths;
+  if (type.FindFieldByName(name) != nullptr) paths.push_back(name);
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    const std::string below = FindFieldBelow(*field.message_type(), name);
-    if (!below.empty()) return absl::StrCat(field.name(), ".", below);
+    for (const std::string& below : FindFieldsBelow(*field.message_type(), name))
+      paths.push_back(absl::StrCat(field.name(), ".", below));
   }
-  return "";
+  return paths;
 }
 
 }  // namespace precis::client

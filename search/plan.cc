@@ -44,7 +44,7 @@ std::vector<Format> AllowedFormats(const SpaceSpec& space) {
 std::string CostTextAtLeast(const std::string& metric, double value) {
   double shown = value;
   for (int i = 0; i < 100; ++i) {
-    const std::string text = CostText(metric, shown);
+    std::string text = CostText(metric, shown);
     const absl::StatusOr<Target> parsed = ParseTarget(text, metric);
     if (parsed.ok() && parsed->amount >= value) return text;
     shown += value * 1e-4;
@@ -54,15 +54,17 @@ std::string CostTextAtLeast(const std::string& metric, double value) {
 
 // Likewise a multiple of `unit`: four digits after the point, rounded up.
 std::string MultipleAtLeast(double value, double unit) {
-  double multiple = std::ceil(value / unit * 1e4) / 1e4;
-  while (multiple * unit < value) multiple += 1e-4;
-  return absl::StrCat(multiple);
+  double count = std::ceil(value / unit * 1e4);
+  while (count / 1e4 * unit < value) ++count;
+  return NumberText(count / 1e4);
 }
 
 std::string SpaceText(const std::vector<Format>& formats) {
-  std::vector<std::string> names;
-  for (const Format& format : formats) names.push_back(FormatName(format));
-  return absl::StrCat("{", absl::StrJoin(names, ", "), "}");
+  return absl::StrCat(
+      "{",
+      absl::StrJoin(formats, ", ",
+                    [](std::string* out, const Format& format) { out->append(FormatName(format)); }),
+      "}");
 }
 
 std::string UniformName(const Plan& plan, const std::vector<Format>& formats, double cost) {

@@ -43,7 +43,8 @@ double Entropy(const std::vector<double>& p) {
 
 }  // namespace
 
-ReinforceController::ReinforceController(std::vector<int> option_counts, const ReinforceOptions& options)
+ReinforceController::ReinforceController(const std::vector<int>& option_counts,
+                                         const ReinforceOptions& options)
     : options_(options), generator_(options.seed) {
   PRECIS_CHECK(!option_counts.empty());
   for (int count : option_counts) {

@@ -28,7 +28,7 @@ struct ReinforceOptions {
 class ReinforceController final : public Controller {
  public:
   // option_counts[d] >= 1 options for decision d. Logits start equal.
-  ReinforceController(std::vector<int> option_counts, const ReinforceOptions& options);
+  ReinforceController(const std::vector<int>& option_counts, const ReinforceOptions& options);
 
   Choices Propose(int64_t step) override;
   void Observe(const Choices& choices, double reward) override;

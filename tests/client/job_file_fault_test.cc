@@ -48,6 +48,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"FieldOfAnotherSection",
              "epochs: 3\n",
              {"j:1:1: epochs: unknown field. Did you mean \"training.epochs\"?"}},
+        Case{"FieldOfTwoSections",
+             "learning_rate: 3\n",
+             {"j:1:1: learning_rate: unknown field. Did you mean \"controller.learning_rate\" or "
+              "\"training.learning_rate\"?"}},
         Case{"FieldNothingLike", "zebra: 3\n", {"j:1:1: zebra: unknown field. Known are"}},
         Case{"CamelCase",
              "displayName: x\n",

@@ -73,6 +73,16 @@ TEST(ProgressView, AtEightyColumnsHasWhatMattersMost) {
     EXPECT_THAT(line, HasSubstr(part));
 }
 
+TEST(ProgressView, ShowsRewardAndCostOnlyWhileThereAreSamples) {
+  ProgressView view(RunningJob());
+  v1::JobEvent event = ProgressEvent();
+  event.mutable_progress()->set_phase(v1::PHASE_FROZEN);
+  view.Apply(event);
+  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("reward")));
+  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("cost")));
+  EXPECT_THAT(view.PlainLine(), HasSubstr("accuracy 87.1%"));
+}
+
 TEST(ProgressView, ColoursThePhaseOnly) {
   const std::string line = Searching().LiveLine(200, true);
   EXPECT_THAT(line, ::testing::StartsWith("\x1b[1;36msearch\x1b[0m "));

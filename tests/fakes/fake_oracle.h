@@ -248,8 +248,8 @@ class FakeOracle final : public Oracle {
   const std::vector<Layer> layers_;
   std::vector<double> sensitivity_;  // damage at 2 bits, but for the factor 3
   std::vector<double> decay_;        // of the damage, for one more bit
-  std::vector<float> skill_;  // steps that trained the layer
-  std::vector<float> habit_;  // moving average of the bits it was trained at
+  std::vector<float> skill_;         // steps that trained the layer
+  std::vector<float> habit_;         // moving average of the bits it was trained at
   int64_t steps_ = 0;
   int64_t probes_ = 0;
   int64_t evaluations_ = 0;

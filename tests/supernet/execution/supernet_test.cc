@@ -1,6 +1,7 @@
 // The differentiable pass: fresh weights, every network of the zoo, what quantisation does and does not do.
 #include "supernet/execution/supernet.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -56,6 +57,7 @@ TEST(Supernet, FreshWeightsHaveHesVariance) {
 }
 
 TEST(Supernet, EveryNetworkOfTheZooRunsForwardAndBackward) {
+  at::set_num_threads(1);  // small tensors
   for (const ModelInfo& info : Models()) {
     SCOPED_TRACE(info.name);
     const ModelGraph graph =

@@ -180,6 +180,7 @@ TEST(FashionMnistTraining, LossFallsWithinAFewBatches) {
   options.training.batch_size = 64;
   options.training.warmup_share = 0.2;
   options.training.recalibration_images = 256;
+  options.training.threads = 1;
   options.search_images = 500;
   const absl::StatusOr<std::unique_ptr<Oracle>> oracle =
       MakeSupernetOracle(graph, *LoadDataset(info, ""), options);

@@ -1,0 +1,28 @@
+"""Every sample under deploy/jobs is accepted by the real server."""
+
+import harness
+import unittest
+
+
+class SampleJobsTest(harness.EndToEndTest):
+    def setUp(self):
+        super().setUp()
+        self.serve("--worker", "/bin/false")  # nothing runs here
+
+    def test_every_sample_is_valid(self):
+        samples = sorted((harness.ROOT / "deploy/jobs").glob("*.yaml"))
+        self.assertGreaterEqual(len(samples), 5)
+        for sample in samples:
+            with self.subTest(sample.name):
+                plan = self.precis("validate", sample, "-o", "json", code=0).json()["plan"]
+                self.assertGreater(plan["total_steps"], 0)
+                self.assertLess(plan["target"], plan["reachable_max"], "a target that leaves nothing to search")
+                self.assertTrue(sample.read_text().startswith("#"), "a sample says what it is for")
+
+    def test_nothing_was_stored(self):
+        self.precis("validate", harness.ROOT / "deploy/jobs/quickstart.yaml", code=0)
+        self.assertEqual(self.precis("list", "-o", "json", code=0).json(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
