@@ -84,7 +84,7 @@ struct SmallFloatScales {
     }
   }
 
-  NearestFloat rounding;
+  NearestAnyFloat rounding;
   GlobalScale global;
   float largest;   // of the element
   float smallest;  // scale
@@ -108,6 +108,7 @@ struct Float32Scales {
 
 PRECIS_INLINE int32_t MaxAbsBits(const float* in, size_t count) {
   int32_t largest = 0;
+  PRECIS_VECTORISE_WHOLE
   for (size_t i = 0; i < count; ++i) {
     largest = std::max(largest, std::bit_cast<int32_t>(in[i]) & kMagnitudeMask);
   }
@@ -138,6 +139,7 @@ PRECIS_INLINE void BlockLoop(const Scales& scales, const Rounding& rounding, siz
       const float encode = kDivide ? decode : group.encode[b];
       const auto run = [&](size_t length) __attribute__((always_inline)) {
         PRECIS_NO_LOOP_CARRIED_DEPENDENCE
+        PRECIS_VECTORISE_WHOLE
         for (size_t i = 0; i < length; ++i) {
           const float scaled = kDivide ? from[i] / encode : from[i] * encode;
           to[i] = rounding(scaled, index + static_cast<uint32_t>(i)) * decode;

@@ -24,6 +24,12 @@
 #else
 #define PRECIS_NO_LOOP_CARRIED_DEPENDENCE _Pragma("GCC ivdep")
 #endif
+// g++ would take a loop of 16 apart before it can become a vector.
+#ifdef __clang__
+#define PRECIS_VECTORISE_WHOLE
+#else
+#define PRECIS_VECTORISE_WHOLE _Pragma("GCC unroll 1")
+#endif
 #define PRECIS_INLINE inline __attribute__((always_inline))
 
 namespace precis::kernels {
@@ -54,9 +60,9 @@ struct NearestInteger {
   float lowest, highest;
 };
 
-// To the nearest value of a float, ties to the even code.
-struct NearestFloat {
-  explicit NearestFloat(const ElementFormat& element)
+// To the nearest value of any float, ties to the even code.
+struct NearestAnyFloat {
+  explicit NearestAnyFloat(const ElementFormat& element)
       : shift(kMantissaBits - element.mantissa_bits),
         parity_mask(shift == 0 ? 0 : 1),
         parity_offset(element.mantissa_bits == 0 ? (kExponentBias - element.bias) & 1 : 0),
@@ -91,6 +97,39 @@ struct NearestFloat {
   int32_t smallest_normal;  // of the element
   float magic;              // floats of this size lie one smallest step of the element apart
   int32_t largest;          // finite magnitude of the element
+};
+
+// Whether a value's gap can be had from its exponent: elements whose exponents leave FP32 room on both sides.
+inline bool HasNarrowExponent(const ElementFormat& element) {
+  return element.exponent_bits < 8 && element.bias <= 64 && element.mantissa_bits <= 10 &&
+         std::ilogb(MaxFinite(element)) <= 100;
+}
+
+// To the nearest value of a float with a mantissa and a narrow exponent, in about half as many operations.
+struct NearestNarrowFloat {
+  static bool Takes(const ElementFormat& element) {
+    return HasNarrowExponent(element) && element.mantissa_bits >= 1;
+  }
+
+  explicit NearestNarrowFloat(const ElementFormat& element)
+      : largest(static_cast<float>(MaxFinite(element))),
+        smallest_normal(static_cast<float>(std::ldexp(1.0, 1 - element.bias))),
+        to_magic(static_cast<float>(std::ldexp(1.5, kMantissaBits - element.mantissa_bits))) {}
+
+  PRECIS_INLINE float operator()(float value, uint32_t /*index*/) const {
+    const int32_t sign = std::bit_cast<int32_t>(value) & ~kMagnitudeMask;
+    value = value < -largest ? -largest : value;  // false for NaN, which passes
+    value = value > largest ? largest : value;
+    const float power = std::bit_cast<float>(std::bit_cast<int32_t>(value) & kInfinityBits);
+    // Floats of the size of `magic` lie one gap of the element apart, on either side of it.
+    const float magic = (power < smallest_normal ? smallest_normal : power) * to_magic;
+    // What was rounded to zero keeps its sign.
+    return std::bit_cast<float>(std::bit_cast<int32_t>((value + magic) - magic) | sign);
+  }
+
+  float largest;          // finite magnitude of the element
+  float smallest_normal;  // of the element; below it the gap stays the same
+  float to_magic;
 };
 
 // The part of a gap from which a random word rounds up: 1 - (2R + 1) / 2^(r+1).
@@ -136,8 +175,8 @@ struct StochasticInteger {
   RandomThreshold threshold;
 };
 
-struct StochasticFloat {
-  StochasticFloat(const ElementFormat& element, CounterKey key, int bits)
+struct StochasticAnyFloat {
+  StochasticAnyFloat(const ElementFormat& element, CounterKey key, int bits)
       : keep_mask(-1 << (kMantissaBits - element.mantissa_bits)),
         low_unit(std::ldexp(1.0f, element.mantissa_bits - kMantissaBits)),
         step_up(1 << (kMantissaBits - element.mantissa_bits)),
@@ -174,6 +213,33 @@ struct StochasticFloat {
   float step;               // of the element's subnormals
   float inverse_step;
   int32_t largest;  // finite magnitude of the element
+  RandomThreshold threshold;
+};
+
+// With a narrow exponent.
+struct StochasticNarrowFloat {
+  StochasticNarrowFloat(const ElementFormat& element, CounterKey key, int bits)
+      : largest(static_cast<float>(MaxFinite(element))),
+        smallest_normal(BitsOf(std::ldexp(1.0, 1 - element.bias))),
+        mantissa_shift(element.mantissa_bits << kMantissaBits),
+        threshold(key, bits) {}
+
+  PRECIS_INLINE float operator()(float value, uint32_t index) const {
+    const int32_t sign = std::bit_cast<int32_t>(value) & ~kMagnitudeMask;
+    const float magnitude = std::fabs(value);
+    const float clamped = magnitude > largest ? largest : magnitude;
+    const int32_t power = std::max(std::bit_cast<int32_t>(clamped) & kInfinityBits, smallest_normal);
+    const int32_t gap = power - mantissa_shift;
+    const float steps = clamped * std::bit_cast<float>((2 * kExponentBias << kMantissaBits) - gap);
+    const float below = SmallFloor(steps);
+    const float rounded =
+        (steps - below >= threshold(index) ? below + 1.0f : below) * std::bit_cast<float>(gap);
+    return std::bit_cast<float>(std::bit_cast<int32_t>(rounded) | sign);
+  }
+
+  float largest;            // finite magnitude of the element
+  int32_t smallest_normal;  // of the element
+  int32_t mantissa_shift;   // from a power of two to the gap of its binade, as FP32 bits
   RandomThreshold threshold;
 };
 

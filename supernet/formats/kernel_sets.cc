@@ -58,13 +58,17 @@ PRECIS_INLINE void WithRounding(const ElementRounding& rounding, const Run& run)
   if (rounding.stochastic_bits == 0) {
     if (integer) {
       run(NearestInteger(rounding.element, rounding.zero_point));
+    } else if (NearestNarrowFloat::Takes(rounding.element)) {
+      run(NearestNarrowFloat(rounding.element));
     } else {
-      run(NearestFloat(rounding.element));
+      run(NearestAnyFloat(rounding.element));
     }
   } else if (integer) {
     run(StochasticInteger(rounding.element, key, rounding.stochastic_bits));
+  } else if (HasNarrowExponent(rounding.element)) {
+    run(StochasticNarrowFloat(rounding.element, key, rounding.stochastic_bits));
   } else {
-    run(StochasticFloat(rounding.element, key, rounding.stochastic_bits));
+    run(StochasticAnyFloat(rounding.element, key, rounding.stochastic_bits));
   }
 }
 
