@@ -89,6 +89,9 @@ absl::Status CheckConversion(const Format& format) {
     return Refuse(absl::StrCat("stochastic rounding takes 1 to ", kMostRandomBits, " random bits, not ",
                                format.stochastic_bits, "."));
   }
+  if (format.stochastic_bits != 0 && format.scale.zero_point) {
+    return Refuse("stochastic rounding goes with formats without zero point.");
+  }
   if (format.stochastic_bits != 0 && format.element.mantissa_bits == 23) {
     return Refuse("fp32 rounds nothing.");
   }
