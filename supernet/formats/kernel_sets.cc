@@ -117,10 +117,18 @@ PRECIS_KERNEL_SET(Portable, )
 PRECIS_KERNEL_SET(Avx2, __attribute__((target("avx2"))))
 PRECIS_KERNEL_SET(Avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))))
 
+// A block of 16 is one vector of AVX-512, and finding the largest of its lanes takes longer than two shorter
+// vectors do.
+void QuantizeBlocksWide(const Format& format, const GlobalScale& global, const RandomStream& random,
+                        const float* in, float* out, size_t count) {
+  const bool is_short = format.scale.block < 32 && format.stochastic_bits == 0;
+  (is_short ? QuantizeBlocksAvx2 : QuantizeBlocksAvx512)(format, global, random, in, out, count);
+}
+
 constexpr KernelSet kSets[] = {
     PRECIS_KERNEL_SET_ROW("x86-64", Portable),
     PRECIS_KERNEL_SET_ROW("avx2", Avx2),
-    PRECIS_KERNEL_SET_ROW("avx512", Avx512),
+    {"avx512", MaxAbsAvx512, MaxAbsFiniteAvx512, QuantizeAvx512, QuantizeBlocksWide, StraightThroughAvx512},
 };
 
 size_t CountSupportedSets() {
