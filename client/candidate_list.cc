@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/job_text.h"
 #include "client/units.h"
+#include "supernet/formats/format.h"
 
 namespace precis::client {
 namespace {
@@ -25,12 +26,13 @@ bool IsUniform(const v1::Candidate& candidate, const std::string& format) {
 absl::StatusOr<double> Resolve(const Amount& amount, const std::vector<v1::Candidate>& candidates,
                                const std::string& metric) {
   if (amount.times_format.empty()) return amount.value;
+  const absl::StatusOr<Format> format = ParseFormat(amount.times_format);
+  if (!format.ok()) return format.status();
   for (const v1::Candidate& candidate : candidates) {
     const v1::Cost* cost = FindCost(candidate, metric);
-    if (cost != nullptr && IsUniform(candidate, amount.times_format)) return amount.value * cost->value();
+    if (cost != nullptr && IsUniform(candidate, FormatName(*format))) return amount.value * cost->value();
   }
-  return absl::InvalidArgumentError(absl::StrCat("--max-cost: the job has no candidate that is ",
-                                                 amount.times_format,
+  return absl::InvalidArgumentError(absl::StrCat("the job has no candidate that is ", amount.times_format,
                                                  " everywhere; give an amount such as \"0.21 GBOPs\"."));
 }
 
@@ -61,7 +63,7 @@ absl::StatusOr<v1::Candidate> PickWithin(const v1::Job& job, const std::vector<v
   if (!amount.ok())
     return absl::InvalidArgumentError(absl::StrCat("--max-cost: ", amount.status().message()));
   const absl::StatusOr<double> limit = Resolve(*amount, candidates, metric);
-  if (!limit.ok()) return limit.status();
+  if (!limit.ok()) return absl::InvalidArgumentError(absl::StrCat("--max-cost: ", limit.status().message()));
 
   const v1::Candidate* best = nullptr;
   double cheapest = HUGE_VAL;

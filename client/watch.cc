@@ -2,14 +2,12 @@
 #include "client/watch.h"
 
 #include <algorithm>
-#include <optional>
+#include <condition_variable>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "client/interrupt.h"
 #include "client/progress_view.h"
 #include "client/units.h"
@@ -28,29 +26,31 @@ constexpr std::chrono::milliseconds kPlainInterval{5000};
 class Interruptible {
  public:
   void Interrupt() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     interrupted_ = true;
     if (stream_ != nullptr) stream_->TryCancel();
+    wake_.notify_all();
   }
   // nullptr: no stream is open.
   void SetStream(grpc::ClientContext* stream) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stream_ = stream;
     if (interrupted_ && stream_ != nullptr) stream_->TryCancel();
   }
   bool interrupted() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return interrupted_;
   }
   void Pause(std::chrono::milliseconds duration) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&interrupted_), absl::FromChrono(duration));
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, duration, [this] { return interrupted_; });
   }
 
  private:
-  absl::Mutex mutex_;
-  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  bool interrupted_ = false;
+  grpc::ClientContext* stream_ = nullptr;
 };
 
 class Printer {
@@ -127,14 +127,15 @@ class Watch {
         guard_([this] { interruptible_.Interrupt(); }) {}
 
   absl::StatusOr<WatchEnd> Run() {
-    std::optional<Clock::time_point> lost_since;
+    bool lost = false;
+    Clock::time_point lost_since{};
     std::chrono::milliseconds pause = kFirstPause;
     while (true) {
       bool heard = false;
-      absl::Status status = Stream(lost_since.has_value(), heard);
+      absl::Status status = Stream(lost, heard);
       if (interruptible_.interrupted()) return Interrupted();
       if (heard) {
-        lost_since.reset();
+        lost = false;
         pause = kFirstPause;
       }
       if (status.ok()) {
@@ -151,12 +152,13 @@ class Watch {
         printer_.Finish();
         return status;
       }
-      if (!lost_since.has_value()) {
+      if (!lost) {
+        lost = true;
         lost_since = Clock::now();
         printer_.Print(
             absl::StrCat("Lost the server at ", connection_.address(), "; trying to reach it again."));
       }
-      if (Clock::now() - *lost_since >= options_.patience) return GaveUp(status);
+      if (Clock::now() - lost_since >= options_.patience) return GaveUp(status);
       interruptible_.Pause(pause);
       if (interruptible_.interrupted()) return Interrupted();
       pause = std::min(pause * 2, kLongestPause);

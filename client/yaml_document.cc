@@ -17,7 +17,7 @@ namespace {
 
 // Leaves the parser early; never leaves this file.
 struct Refusal : std::exception {
-  Refusal(const YAML::Mark& mark, std::string message)
+  Refusal(const YAML::Mark& mark, const std::string& message)
       : text(absl::StrCat(mark.line + 1, ":", mark.column + 1, ": ", message)) {}
   const char* what() const noexcept override { return text.c_str(); }
   std::string text;

@@ -141,6 +141,7 @@ void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& che
               training_images < 65536 ? images : "", "The default is 128.");
   check.Real("training.learning_rate", t.learning_rate, {.above = 0, .most = 100}, "The default is 0.1.");
   check.Real("training.warmup_share", t.warmup_share, {.least = 0, .below = 1}, "The default is 0.05.");
+  check.Real("training.decay_share", t.decay_share, {.above = 0, .most = 1}, "The default is 0.5.");
   check.Real("training.momentum", t.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
   if (t.nesterov && t.momentum == 0) {
     violations.push_back(
@@ -154,8 +155,12 @@ void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& che
       "training.explosion_factor", t.explosion_factor, {.above = 1, .most = 1e6},
       "Untrained weights have a loss of about 1 time ln(classes), so less would refuse every step; the "
       "default is 4.");
+  if (t.gradient_explosion_factor != 0) {
+    check.Real("training.gradient_explosion_factor", t.gradient_explosion_factor, {.above = 1, .most = 1e6},
+               "0 turns it off; the default is 5.");
+  }
   check.Real("training.gradient_clip_norm", t.gradient_clip_norm, {.least = 0, .most = 1e6},
-             "0 turns it off; the default is 5.");
+             "0 turns it off; the default is 1.");
   check.Whole("training.recalibration_images", t.recalibration_images, 2, training_images, images,
               "The default is 2048.");
   check.Whole("training.evaluation_batch_size", t.evaluation_batch_size, 1, 65536, "", "The default is 256.");
@@ -171,6 +176,10 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.baseline_momentum));
   check.Real("controller.warmup_share", controller.warmup_share, {.least = 0, .below = 1},
              fallback(defaults.warmup_share));
+  check.Real("controller.widest_probability", controller.widest_probability, {.least = 0, .most = 1},
+             fallback(defaults.widest_probability));
+  check.Real("controller.widest_share", controller.widest_share, {.least = 0, .most = 1},
+             fallback(defaults.widest_share));
   check.Real("controller.entropy_weight", controller.entropy_weight, {.least = 0, .most = 1000},
              fallback(defaults.entropy_weight));
 }
@@ -247,8 +256,11 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
               search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
               "The default is 128.");
   CheckController(spec.controller, check);
+  check.Whole("controller.screening_images", spec.controller.screening_images, 0,
+              search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
+              "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.25.");
+             "The default is 0.5.");
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();

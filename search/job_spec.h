@@ -67,17 +67,29 @@ struct RewardSpec {
 };
 
 struct ControllerSpec {
-  double learning_rate = 0.02;      // Adam on the logits, > 0
+  double learning_rate = 0.04;      // Adam on the logits, > 0
   double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
   double warmup_share = 0.25;       // of the search steps: uniform sampling, no learning; at least one step
                                     // must remain
-  double entropy_weight = 0.5;      // final weight of the entropy penalty, >= 0
+  // Share of the search steps, from the end of the warm-up on, that train every layer at its widest format
+  // instead of the sampled one; the sample is probed either way. Samples alone teach shared weights little
+  // where a format is so harsh that it stops layers from learning. 0…1; 0 in FLIQS.
+  double widest_share = 0.5;
+  // The same share at the first step, from which it moves linearly to widest_share over the warm-up (TuNAS'
+  // op warm-up). A search from pretrained weights does not need it. 0…1.
+  double widest_probability = 1;
+  // Held-out images on which every option is tried by itself when the warm-up is over, so that the policy
+  // does not start from ignorance (search/screening.h). 0: it does, as in FLIQS. 0…search_images.
+  int64_t screening_images = 512;
+  // Final weight of the entropy penalty, >= 0. FLIQS' 0.5 fits its reward of -loss; with accuracies it makes
+  // the policy settle on noise.
+  double entropy_weight = 0.02;
   EntropySchedule entropy_schedule = EntropySchedule::kCosine;
   LogProbReduction log_prob = LogProbReduction::kMean;
 };
 
 struct FinishSpec {
-  double frozen_share = 0.25;       // last share of the steps on the chosen configuration, 0…0.9
+  double frozen_share = 0.5;        // last share of the steps on the chosen configuration, 0…0.9
   int64_t sampled_candidates = 12;  // distinct sampled configurations evaluated beside it, over the
                                     // range of costs, 0…1000
 };

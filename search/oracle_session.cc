@@ -14,6 +14,8 @@ namespace {
 
 constexpr double kBadSample = std::numeric_limits<double>::quiet_NaN();
 
+double WorstLoss(const Plan& plan) { return 2 * std::log(static_cast<double>(plan.dataset.classes)); }
+
 }  // namespace
 
 absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
@@ -34,14 +36,25 @@ absl::StatusOr<double> OracleSession::MeasureQuality(const Assignment& assignmen
                                                      const StepOutcome& outcome) {
   if (!outcome.applied) return kBadSample;
   if (plan_.spec.reward.quality == QualitySource::kTrainLoss) {
-    return -std::min(outcome.loss, 2 * std::log(static_cast<double>(plan_.dataset.classes)));
+    return -std::min(outcome.loss, WorstLoss(plan_));
   }
-  const absl::StatusOr<Quality> probe = oracle_.Probe(assignment, plan_.spec.reward.probe_images);
+  const absl::StatusOr<Quality> probe =
+      oracle_.Probe(assignment, plan_.spec.reward.probe_images, ProbeImages::kNext);
   if (!probe.ok()) return probe.status();
   meter.Done(meter.probe_images());
   if (std::isfinite(probe->accuracy) && std::isfinite(probe->loss)) return probe->accuracy;
   ++meter.progress.rejected_steps;
   return kBadSample;
+}
+
+absl::StatusOr<double> OracleSession::Screen(const Assignment& assignment) {
+  const int64_t images = plan_.spec.controller.screening_images;
+  const absl::StatusOr<Quality> probe = oracle_.Probe(assignment, images, ProbeImages::kSame);
+  if (!probe.ok()) return probe.status();
+  meter.Done(static_cast<double>(images));
+  const bool finite = std::isfinite(probe->accuracy) && std::isfinite(probe->loss);
+  if (plan_.spec.reward.quality == QualitySource::kSearchAccuracy) return finite ? probe->accuracy : 0;
+  return finite ? -std::min(probe->loss, WorstLoss(plan_)) : -WorstLoss(plan_);
 }
 
 absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment, Split split) {

@@ -30,6 +30,9 @@ class OracleSession {
   // the reward's baseline away.
   absl::StatusOr<double> MeasureQuality(const Assignment& assignment, const StepOutcome& outcome);
 
+  // Quality for the screening: on the same images every time. As bad as can be where it is not finite.
+  absl::StatusOr<double> Screen(const Assignment& assignment);
+
   // Counted evaluation of a candidate of the book; the sink gets the candidate, then progress.
   absl::Status EvaluateCandidate(size_t index, Split split);
   // All of `indices`, in their order, but those measured under the weights as they are.

@@ -126,6 +126,10 @@ LogEstimate SampleLog::Estimate() const {
   const Vector coefficients = Fit();
   LogEstimate estimate;
   estimate.effects = errors_;
+  for (const auto& options : errors_) estimate.times.emplace_back(options.size(), 0);
+  for (const Entry& entry : entries_) {
+    for (size_t d = 0; d < errors_.size(); ++d) ++estimate.times[d][static_cast<size_t>(entry.choices[d])];
+  }
   for (size_t d = 0; d < errors_.size(); ++d) {
     const size_t column = first_column_[d];
     for (size_t o = 0; o < errors_[d].size(); ++o) {

@@ -34,6 +34,7 @@ struct SampleEstimate {
 
 struct LogEstimate {
   std::vector<SampleEstimate> samples;       // distinct, in the order first proposed
+  std::vector<std::vector<int64_t>> times;   // [decision][option], how often in the log
   std::vector<std::vector<double>> effects;  // [decision][option], added to quality; never better where
                                              // coarser but for the deviation
 };

@@ -18,6 +18,7 @@
 #include "search/reward.h"
 #include "search/sample_choice.h"
 #include "search/sample_log.h"
+#include "search/screening.h"
 
 namespace precis::search {
 namespace {
@@ -53,6 +54,8 @@ class SearchRun {
         oracle_(oracle),
         controller_(controller),
         session_(plan, oracle, sink),
+        screening_(plan),
+        widest_(plan.space.Apply(WidestChoices(plan.space))),
         samples_(OptionErrors(plan.space), plan.search_steps),
         progress_(session_.meter.progress) {}
 
@@ -66,6 +69,7 @@ class SearchRun {
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   double AheadOfSearch(int64_t step) const;
   double AheadOfFrozen() const;
+  bool TrainsWidest(int64_t step);
   void Learn(const Choices& choices, double cost, double quality);
   absl::Status EvaluateProvisionally();
 
@@ -83,6 +87,9 @@ class SearchRun {
   Oracle& oracle_;
   Controller& controller_;
   OracleSession session_;
+  Screening screening_;
+  const Assignment widest_;
+  double widest_due_ = 0;  // steps at the widest formats that are owed
   SampleLog samples_;
   Progress& progress_;
   double worst_reward_ = kNone;
@@ -112,8 +119,20 @@ double SearchRun::AheadOfSearch(int64_t step) const {
           ? 0
           : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan_.search_steps));
   const auto at_freeze = static_cast<double>(plan_.references.size() + 2 + kFreezeSamples);
-  return steps * (meter.step_images() + meter.probe_images()) +
+  const double screening = step <= plan_.warmup_steps ? screening_.Images() : 0;
+  return steps * (meter.step_images() + meter.probe_images()) + screening +
          (provisional + at_freeze) * meter.evaluation_images(false) + AheadOfFrozen();
+}
+
+// Spreads the widest steps evenly by their share, so that no random stream is needed.
+bool SearchRun::TrainsWidest(int64_t step) {
+  const ControllerSpec& controller = plan_.spec.controller;
+  const double left =
+      step < plan_.warmup_steps ? 1 - static_cast<double>(step) / static_cast<double>(plan_.warmup_steps) : 0;
+  widest_due_ += controller.widest_share + (controller.widest_probability - controller.widest_share) * left;
+  if (widest_due_ < 0.5) return false;
+  widest_due_ -= 1;
+  return true;
 }
 
 void SearchRun::Learn(const Choices& choices, double cost, double quality) {
@@ -126,7 +145,10 @@ void SearchRun::Learn(const Choices& choices, double cost, double quality) {
     quality = worst_quality_;
   }
   controller_.Observe(choices, reward);
-  if (std::isfinite(quality)) samples_.Add(progress_.step - 1, choices, quality);
+  // Uniform samples of a wide space are mostly far from any that a policy would keep, where no sum over
+  // layers describes them; with a screening there is better to go by.
+  const bool warming = progress_.step <= plan_.warmup_steps && plan_.spec.controller.screening_images > 0;
+  if (std::isfinite(quality) && !warming) samples_.Add(progress_.step - 1, choices, quality);
   session_.meter.AddSample(reward, cost);
 }
 
@@ -136,14 +158,23 @@ absl::Status SearchRun::Search() {
   for (int64_t step = 0; step < plan_.search_steps; ++step) {
     session_.meter.SetAhead(AheadOfSearch(step));
     progress_.phase = step < plan_.warmup_steps ? Phase::kWarmup : Phase::kSearch;
+    if (step == plan_.warmup_steps) {
+      if (absl::Status status = screening_.Measure(session_); !status.ok()) return status;
+      if (!screening_.effects().empty()) controller_.Prefer(screening_.Preferences());
+    }
 
     const Choices choices = controller_.Propose(step);
     const Assignment assignment = plan_.space.Apply(choices);
-    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+    const bool widest = TrainsWidest(step);
+    const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? widest_ : assignment);
     if (!outcome.ok()) return outcome.status();
-    const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
-    if (!quality.ok()) return quality.status();
-    Learn(choices, TotalCost(cost_model(), assignment), *quality);
+    // The fate of a step at the widest formats says nothing of the sample; a probe does.
+    const bool probes = plan_.spec.reward.quality == QualitySource::kSearchAccuracy;
+    if (!widest || (probes && outcome->applied)) {
+      const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
+      if (!quality.ok()) return quality.status();
+      Learn(choices, TotalCost(cost_model(), assignment), *quality);
+    }
 
     const PolicySummary policy = controller_.Summary();
     progress_.mean_entropy = policy.mean_entropy;
@@ -207,6 +238,7 @@ absl::Status SearchRun::Freeze() {
   result_.policy = controller_.Summary();
   slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();
   estimate_ = samples_.Estimate();
+  estimate_.effects = screening_.Blend(estimate_);
 
   std::vector<size_t> list = EnterReferences(false);
   list.push_back(Enter(MostProbable(), "most probable"));

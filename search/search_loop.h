@@ -1,6 +1,8 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
 //   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
+//            A share of the steps trains the widest formats in place of the sample (ControllerSpec). Between
+//            warm-up and policy every option is screened by itself (search/screening.h).
 //            At each eighth of these steps, from one eighth after the warm-up on, the configuration that is
 //            then the most probable within the target is evaluated, so that whoever watches, or cancels,
 //            has candidates.
@@ -18,7 +20,7 @@
 // Candidates are at most: the references, the most probable and the estimated best configuration, and
 // finish.sampled_candidates others (a third of them at most from the evaluations during the search).
 //
-// A step whose loss is not finite or explodes changes nothing (Oracle's contract), teaches the policy
+// A step whose loss or gradient is not finite or explodes changes nothing (Oracle's contract), teaches the policy
 // nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a sample
 // whose probe is not finite.
 //

@@ -10,19 +10,14 @@
 namespace precis::server {
 namespace {
 
-// The network at the size its figures are usually quoted for: that of ImageNet if it has a stem of its
-// own for it, else that of CIFAR.
-ModelGraph Customary(const std::string& name) {
-  ModelOptions imagenet{.height = 224, .width = 224, .classes = 1000, .stem = Stem::kImageNet};
-  ModelOptions small = imagenet;
-  small.stem = Stem::kSmall;
-  absl::StatusOr<ModelGraph> large = BuildModel(name, imagenet);
-  absl::StatusOr<ModelGraph> same = BuildModel(name, small);
-  PRECIS_CHECK(large.ok() && same.ok());
-  if (large->CanonicalText() != same->CanonicalText()) return *std::move(large);
-  absl::StatusOr<ModelGraph> cifar = BuildModel(name, ModelOptions{});
-  PRECIS_CHECK(cifar.ok());
-  return *std::move(cifar);
+// CIFAR's ten classes for small images, ImageNet's thousand for large ones.
+ModelGraph AtCustomarySize(const ModelInfo& info) {
+  ModelOptions options;
+  options.height = options.width = info.customary_size;
+  options.classes = info.customary_size < 224 ? 10 : 1000;
+  absl::StatusOr<ModelGraph> graph = BuildModel(info.name, options);
+  PRECIS_CHECK(graph.ok());
+  return *std::move(graph);
 }
 
 }  // namespace
@@ -36,7 +31,7 @@ v1::ListFormatsResponse FormatCatalogue() {
 v1::ListModelsResponse ModelCatalogue() {
   v1::ListModelsResponse response;
   for (const ModelInfo& info : Models()) {
-    const ModelGraph graph = Customary(info.name);
+    const ModelGraph graph = AtCustomarySize(info);
     const Shape& input = graph.input_shape();
     v1::ModelInfo& model = *response.add_models();
     model.set_name(info.name);

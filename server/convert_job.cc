@@ -43,7 +43,8 @@ absl::StatusOr<JobState> JobStateFromWire(v1::Job::State state, const std::strin
 v1::Job JobToWire(const JobRecord& job) {
   v1::Job wire;
   if (!job.id.empty()) wire.set_name(JobName(job.id));
-  PRECIS_CHECK(wire.mutable_spec()->ParseFromString(job.spec));
+  // One that is damaged on disk is shown as missing; who works with it gets DATA_LOSS.
+  if (!wire.mutable_spec()->ParseFromString(job.spec)) wire.clear_spec();
   wire.set_state(JobStateToWire(job.state));
   wire.set_error(job.error);
   *wire.mutable_plan() = PlanToWire(job.plan);

@@ -82,6 +82,9 @@ void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, sea
   PRECIS_READ_OPTIONAL(controller, learning_rate, spec.controller.learning_rate);
   PRECIS_READ_OPTIONAL(controller, baseline_momentum, spec.controller.baseline_momentum);
   PRECIS_READ_OPTIONAL(controller, warmup_share, spec.controller.warmup_share);
+  PRECIS_READ_OPTIONAL(controller, widest_probability, spec.controller.widest_probability);
+  PRECIS_READ_OPTIONAL(controller, widest_share, spec.controller.widest_share);
+  PRECIS_READ_OPTIONAL(controller, screening_images, spec.controller.screening_images);
   PRECIS_READ_OPTIONAL(controller, entropy_weight, spec.controller.entropy_weight);
   ReadEnum(kEntropySchedules, controller.entropy_schedule(), "controller.entropy_schedule",
            spec.controller.entropy_schedule, violations);
@@ -95,11 +98,13 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
   PRECIS_READ_OPTIONAL(training, batch_size, spec.training.batch_size);
   PRECIS_READ_OPTIONAL(training, learning_rate, spec.training.learning_rate);
   PRECIS_READ_OPTIONAL(training, warmup_share, spec.training.warmup_share);
+  PRECIS_READ_OPTIONAL(training, decay_share, spec.training.decay_share);
   PRECIS_READ_OPTIONAL(training, momentum, spec.training.momentum);
   PRECIS_READ_OPTIONAL(training, nesterov, spec.training.nesterov);
   PRECIS_READ_OPTIONAL(training, weight_decay, spec.training.weight_decay);
   PRECIS_READ_OPTIONAL(training, label_smoothing, spec.training.label_smoothing);
   PRECIS_READ_OPTIONAL(training, explosion_factor, spec.training.explosion_factor);
+  PRECIS_READ_OPTIONAL(training, gradient_explosion_factor, spec.training.gradient_explosion_factor);
   PRECIS_READ_OPTIONAL(training, gradient_clip_norm, spec.training.gradient_clip_norm);
   PRECIS_READ_OPTIONAL(training, recalibration_images, spec.training.recalibration_images);
   PRECIS_READ_OPTIONAL(training, evaluation_batch_size, spec.training.evaluation_batch_size);
@@ -147,6 +152,9 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   controller.set_learning_rate(spec.controller.learning_rate);
   controller.set_baseline_momentum(spec.controller.baseline_momentum);
   controller.set_warmup_share(spec.controller.warmup_share);
+  controller.set_widest_probability(spec.controller.widest_probability);
+  controller.set_screening_images(spec.controller.screening_images);
+  controller.set_widest_share(spec.controller.widest_share);
   controller.set_entropy_weight(spec.controller.entropy_weight);
   controller.set_entropy_schedule(ToWire(kEntropySchedules, spec.controller.entropy_schedule));
   controller.set_log_prob(ToWire(kLogProbReductions, spec.controller.log_prob));
@@ -155,11 +163,13 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   training.set_batch_size(spec.training.batch_size);
   training.set_learning_rate(spec.training.learning_rate);
   training.set_warmup_share(spec.training.warmup_share);
+  training.set_decay_share(spec.training.decay_share);
   training.set_momentum(spec.training.momentum);
   training.set_nesterov(spec.training.nesterov);
   training.set_weight_decay(spec.training.weight_decay);
   training.set_label_smoothing(spec.training.label_smoothing);
   training.set_explosion_factor(spec.training.explosion_factor);
+  training.set_gradient_explosion_factor(spec.training.gradient_explosion_factor);
   training.set_gradient_clip_norm(spec.training.gradient_clip_norm);
   training.set_recalibration_images(spec.training.recalibration_images);
   training.set_evaluation_batch_size(spec.training.evaluation_batch_size);

@@ -9,31 +9,51 @@ EventHub::EventHub() : thread_([this] { Run(); }) {}
 
 EventHub::~EventHub() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopping_ = true;
+    wake_.notify_one();
   }
   thread_.join();
 }
 
-void EventHub::Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
-  absl::MutexLock lock(&mutex_);
+bool EventHub::Watch(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
+  std::lock_guard lock(mutex_);
+  if (closed_) return false;
   std::vector<std::weak_ptr<Watcher>>& list = watchers_[job_id];
   std::erase_if(list, [](const std::weak_ptr<Watcher>& each) { return each.expired(); });
   list.push_back(watcher);
+  return true;
 }
 
 void EventHub::Notify(const std::string& job_id) {
-  absl::MutexLock lock(&mutex_);
-  if (watchers_.contains(job_id)) dirty_.insert(job_id);
+  std::lock_guard lock(mutex_);
+  if (!watchers_.contains(job_id)) return;
+  dirty_.insert(job_id);
+  wake_.notify_one();
+}
+
+void EventHub::Close() {
+  std::vector<std::shared_ptr<Watcher>> open;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (const auto& [job_id, list] : watchers_) {
+      for (const std::weak_ptr<Watcher>& each : list) {
+        if (std::shared_ptr<Watcher> watcher = each.lock(); watcher != nullptr)
+          open.push_back(std::move(watcher));
+      }
+    }
+    watchers_.clear();
+  }
+  for (const std::shared_ptr<Watcher>& watcher : open) watcher->Close();
 }
 
 void EventHub::Run() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !dirty_.empty(); };
   while (true) {
     std::vector<std::shared_ptr<Watcher>> woken;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !dirty_.empty(); });
       if (stopping_) return;
       for (const std::string& job_id : std::exchange(dirty_, {})) {
         auto found = watchers_.find(job_id);

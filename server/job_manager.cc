@@ -39,20 +39,20 @@ JobManager::JobManager(Store* store, Launcher* launcher, EventHub* hub, JobManag
       files_(options_.data_dir) {}
 
 JobManager::~JobManager() {
+  if (!thread_.joinable()) return;
   {
-    absl::MutexLock lock(&mutex_);
+    std::unique_lock lock(mutex_);
     draining_ = true;
     for (auto& [job_id, run] : runs_) {
       StopRun(job_id, run);
       run.kill_at = Clock::now();
     }
-    changed_ = true;
-    const auto all_ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return runs_.empty(); };
-    if (thread_.joinable()) mutex_.Await(absl::Condition(&all_ended));
+    Changed();
+    wake_.wait(lock, [this] { return runs_.empty(); });
     stopping_ = true;
-    changed_ = true;
+    Changed();
   }
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void JobManager::Start(const std::string& server_address) {
@@ -69,7 +69,7 @@ absl::Status JobManager::Recover() {
     for (const JobRecord& job : page->items) {
       known.insert(job.id);
       if (job.state == JobState::kPending) {
-        absl::MutexLock lock(&mutex_);
+        std::lock_guard lock(mutex_);
         queue_.push_back(job.id);
       } else if (job.state == JobState::kRunning) {
         absl::Status ended = EndRun(job.id, absl::UnavailableError(kServerStopped));
@@ -87,7 +87,7 @@ absl::Status JobManager::Recover() {
 
 absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (draining_) {
       return absl::UnavailableError("the server is shutting down and takes no new jobs. Try again later.");
     }
@@ -97,9 +97,9 @@ absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
   absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
   if (!stored.ok() || stored->id != job.id) return stored;
   spdlog::info("job {}: queued", job.id);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   queue_.push_back(job.id);
-  changed_ = true;
+  Changed();
   return stored;
 }
 
@@ -121,7 +121,7 @@ absl::StatusOr<JobRecord> JobManager::Cancel(const std::string& job_id) {
   if (!job.ok()) return job;
   hub_->Notify(job_id);
   spdlog::info("job {}: cancelled", job_id);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   std::erase(queue_, job_id);
   if (auto run = runs_.find(job_id); run != runs_.end()) StopRun(job_id, run->second);
   return job;
@@ -138,7 +138,7 @@ absl::Status JobManager::Delete(const std::string& job_id) {
       });
   if (!job.ok()) return job.status();
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     std::erase(queue_, job_id);
   }
   hub_->Notify(job_id);
@@ -147,12 +147,12 @@ absl::Status JobManager::Delete(const std::string& job_id) {
 }
 
 JobCounts JobManager::Counts() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return {.running = static_cast<int64_t>(runs_.size()), .pending = static_cast<int64_t>(queue_.size())};
 }
 
 absl::Status JobManager::Authenticate(const std::string& job_id, const std::string& secret) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto run = runs_.find(job_id);
   if (run == runs_.end() || !EqualSecrets(run->second.secret, secret)) {
     return absl::PermissionDeniedError("this is not the secret of a running worker of this job");
@@ -185,14 +185,15 @@ absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, co
     if (absl::Status status = store_->AppendBatch(job_id, batch); !status.ok()) return status;
     hub_->Notify(job_id);
   }
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto run = runs_.find(job_id);
   const bool go_on = run != runs_.end() && !run->second.told_to_stop;
   return go_on ? WorkerDirective::kContinue : WorkerDirective::kCancel;
 }
 
 absl::Status JobManager::Finish(const std::string& job_id, const std::string& secret,
-                                const absl::StatusOr<search::SearchResult>& outcome) {
+                                const absl::StatusOr<search::SearchResult>& outcome,
+                                const std::string& worker_version) {
   if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
   if (!outcome.ok()) {
     if (absl::Status status = EndRun(job_id, outcome.status()); !status.ok()) return status;
@@ -215,45 +216,48 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
           absl::Status moved = MoveJob(record, JobState::kSucceeded, NowUs());
           if (!moved.ok()) return moved;
           record.result = *outcome;
+          if (!worker_version.empty()) record.worker_version = worker_version;
           return Disposition::kKeep;
         });
     if (!job.ok()) return job.status();
     hub_->Notify(job_id);
     spdlog::info("job {}: {}", job_id, JobStateName(job->state));
   }
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (auto run = runs_.find(job_id); run != runs_.end()) {
     run->second.kill_at =
         std::min(run->second.kill_at, Clock::now() + absl::ToChronoNanoseconds(options_.exit_grace));
-    changed_ = true;
+    Changed();
   }
   return absl::OkStatus();
 }
 
 void JobManager::Drain() {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   draining_ = true;
   for (auto& [job_id, run] : runs_) StopRun(job_id, run);
-  const auto all_ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return runs_.empty(); };
-  if (thread_.joinable()) mutex_.Await(absl::Condition(&all_ended));
+  if (thread_.joinable()) wake_.wait(lock, [this] { return runs_.empty(); });
 }
 
 absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& failure) {
   bool draining = false;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     draining = draining_;
   }
+  bool ended = false;
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
         if (IsTerminal(record.state)) return Disposition::kKeep;
+        ended = true;
         absl::Status moved = MoveToFailure(record, draining ? kShutDown : std::string(failure.message()));
         if (!moved.ok()) return moved;
         return Disposition::kKeep;
       });
-  if (!job.ok()) return job.status();
+  if (!job.ok() || !ended) return job.status();
   hub_->Notify(job_id);
-  spdlog::info("job {}: {} {}", job_id, JobStateName(job->state), job->error);
+  spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), job->error.empty() ? "" : ": ",
+               job->error);
   return absl::OkStatus();
 }
 

@@ -12,16 +12,16 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "search/search_loop.h"
 #include "server/event_hub.h"
@@ -75,7 +75,7 @@ class JobManager {
   absl::StatusOr<JobRecord> Submit(JobRecord job);
   // NOT_FOUND; FAILED_PRECONDITION if the job has ended otherwise than by cancelling.
   absl::StatusOr<JobRecord> Cancel(const std::string& job_id);
-  // NOT_FOUND; FAILED_PRECONDITION while the job is RUNNING or its worker has not ended.
+  // NOT_FOUND; FAILED_PRECONDITION while the job is RUNNING.
   absl::Status Delete(const std::string& job_id);
   JobCounts Counts();
 
@@ -86,8 +86,9 @@ class JobManager {
   absl::StatusOr<WorkerDirective> Report(const std::string& job_id, const std::string& secret,
                                          const WorkerBatch& batch);
   // The job becomes SUCCEEDED with its result; or, from an error, FAILED; CANCELLED if that was asked for.
+  // A worker_version that is not empty replaces StartWork's.
   absl::Status Finish(const std::string& job_id, const std::string& secret,
-                      const absl::StatusOr<search::SearchResult>& outcome);
+                      const absl::StatusOr<search::SearchResult>& outcome, const std::string& worker_version);
 
   // Shuts down: refuses new jobs, starts none, stops the workers; running jobs become FAILED. Returns when
   // all workers have ended, killing those that take longer than the grace.
@@ -107,16 +108,19 @@ class JobManager {
   };
 
   void Loop();
-  bool CanLaunch() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::Duration UntilNextDeadline() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Launch(const std::string& job_id);
   void Forget(const std::string& job_id);
   void OnExit(const std::string& job_id, const WorkerExit& exit);
   // Moves a RUNNING job to the state that `failure` calls for; one that has ended stays as it is.
   absl::Status EndRun(const std::string& job_id, const absl::Status& failure);
-  void StopRun(const std::string& job_id, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WatchOverRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Authenticate(const std::string& job_id, const std::string& secret);
+
+  // With mutex_ held.
+  void Changed();
+  bool CanLaunch() const;
+  Clock::time_point NextDeadline() const;
+  void StopRun(const std::string& job_id, Run& run);
+  void WatchOverRuns();
 
   Store* const store_;
   Launcher* const launcher_;
@@ -126,12 +130,15 @@ class JobManager {
   JobIdMaker ids_;
   std::string server_address_;  // constant after Start
 
-  absl::Mutex mutex_;
-  std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Run> runs_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool changed_ ABSL_GUARDED_BY(mutex_) = false;  // Loop has something to look at
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable wake_;  // of Loop, and of those who wait for the last run to end
+  std::deque<std::string> queue_;
+  std::map<std::string, Run> runs_;
+  bool draining_ = false;
+  bool stopping_ = false;
+  bool changed_ = false;  // Loop has something to look at
+
   std::thread thread_;
 };
 

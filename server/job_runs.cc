@@ -21,23 +21,26 @@ bool JobManager::CanLaunch() const {
   return !draining_ && !queue_.empty() && runs_.size() < static_cast<size_t>(options_.max_concurrent_jobs);
 }
 
-absl::Duration JobManager::UntilNextDeadline() const {
+void JobManager::Changed() {
+  changed_ = true;
+  wake_.notify_all();
+}
+
+JobManager::Clock::time_point JobManager::NextDeadline() const {
   Clock::time_point next = Clock::time_point::max();
   for (const auto& [job_id, run] : runs_) {
     if (!run.launched) continue;
     next = std::min({next, run.kill_at, run.heard + absl::ToChronoNanoseconds(options_.silence_limit)});
   }
-  if (next == Clock::time_point::max()) return absl::InfiniteDuration();
-  return std::max(absl::FromChrono(next - Clock::now()), absl::ZeroDuration()) + absl::Milliseconds(1);
+  return next;
 }
 
 void JobManager::Loop() {
-  const auto woken = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return changed_; };
   while (true) {
     std::vector<std::string> launches;
     {
-      absl::MutexLock lock(&mutex_);
-      if (!CanLaunch()) mutex_.AwaitWithTimeout(absl::Condition(&woken), UntilNextDeadline());
+      std::unique_lock lock(mutex_);
+      if (!CanLaunch()) wake_.wait_until(lock, NextDeadline(), [this] { return changed_; });
       changed_ = false;
       if (stopping_) return;
       WatchOverRuns();
@@ -72,10 +75,17 @@ void JobManager::StopRun(const std::string& job_id, Run& run) {
   run.told_to_stop = true;
   run.kill_at = std::min(run.kill_at, Clock::now() + absl::ToChronoNanoseconds(options_.stop_grace));
   if (run.launched) (void)launcher_->Stop(job_id, false);
-  changed_ = true;
+  Changed();
 }
 
 void JobManager::Launch(const std::string& job_id) {
+  bool stopped = false;
+  {
+    std::lock_guard lock(mutex_);
+    stopped = runs_.at(job_id).told_to_stop;
+  }
+  // Shutting down, and the next server will start it; or cancelled in the queue.
+  if (stopped) return Forget(job_id);
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
         absl::Status moved = MoveJob(record, JobState::kRunning, absl::ToUnixMicros(absl::Now()));
@@ -95,7 +105,7 @@ void JobManager::Launch(const std::string& job_id) {
   command.server_address = server_address_;
   command.log_path = files_.LogPath(job_id);
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     command.secret = runs_.at(job_id).secret;
   }
   absl::Status started = files_.MakeFolder(job_id);
@@ -110,24 +120,24 @@ void JobManager::Launch(const std::string& job_id) {
     return Forget(job_id);
   }
   spdlog::info("job {}: started", job_id);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto run = runs_.find(job_id);
   if (run == runs_.end()) return;  // it has ended already
   run->second.launched = true;
   if (run->second.told_to_stop) (void)launcher_->Stop(job_id, false);
-  changed_ = true;
+  Changed();
 }
 
 void JobManager::Forget(const std::string& job_id) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   runs_.erase(job_id);
-  changed_ = true;
+  Changed();
 }
 
 void JobManager::OnExit(const std::string& job_id, const WorkerExit& exit) {
   bool silent = false;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     silent = runs_.at(job_id).silent;
   }
   std::string reason = silent       ? absl::StrCat("the worker gave no sign of life for ",

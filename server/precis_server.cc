@@ -48,6 +48,7 @@ void PrecisServer::Shutdown(absl::Duration patience) {
   if (server_ == nullptr) return;
   server_->GetHealthCheckService()->SetServingStatus(false);
   manager_.Drain();
+  hub_.Close();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(patience));
   server_.reset();
 }

@@ -34,8 +34,9 @@ class PrecisServer {
 
   int port() const { return port_; }
 
-  // Health says NOT_SERVING, new jobs are refused, workers are stopped (their jobs become FAILED), calls
-  // that are still open after `patience` are cancelled. Returns when all is quiet.
+  // Health says NOT_SERVING, new jobs are refused, workers are stopped (their jobs become FAILED),
+  // watchers get what they have not seen and UNAVAILABLE, calls still open after `patience` are cancelled.
+  // Returns when all is quiet.
   void Shutdown(absl::Duration patience);
 
  private:

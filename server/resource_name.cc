@@ -63,7 +63,7 @@ absl::StatusOr<CandidateName> ParseCandidateName(absl::string_view name, absl::s
 }
 
 std::string JobIdMaker::Make(int64_t now_ms, uint64_t random) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   last_ms_ = std::max(now_ms - kEpochMs, last_ms_ + 1);
   std::string id;
   AppendBase32(id, static_cast<uint64_t>(last_ms_), kTimeDigits);

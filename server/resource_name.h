@@ -6,12 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 
 namespace precis::server {
 
@@ -38,8 +37,8 @@ class JobIdMaker {
   std::string Make(int64_t now_ms, uint64_t random);
 
  private:
-  absl::Mutex mutex_;
-  int64_t last_ms_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::mutex mutex_;
+  int64_t last_ms_ = 0;  // guarded by mutex_
 };
 
 }  // namespace precis::server

@@ -18,8 +18,9 @@ bool EndsTheLog(const Event& event) { return event.kind == Event::Kind::kState &
 WatchStream* WatchStream::Start(Store* store, EventHub* hub, const std::string& job_id, int64_t after) {
   std::shared_ptr<WatchStream> stream(new WatchStream(store, after));
   stream->self_ = stream;
-  hub->Watch(job_id, stream);
-  absl::MutexLock lock(&stream->mutex_);
+  // Locked first, so that no wake-up finds it half open.
+  std::lock_guard lock(stream->mutex_);
+  stream->closing_ = !hub->Watch(job_id, stream);
   absl::Status status = stream->Open(job_id);
   if (status.ok()) {
     stream->Pump();
@@ -32,7 +33,7 @@ WatchStream* WatchStream::Start(Store* store, EventHub* hub, const std::string& 
 WatchStream* WatchStream::Refuse(const grpc::Status& status) {
   std::shared_ptr<WatchStream> stream(new WatchStream(nullptr, 0));
   stream->self_ = stream;
-  absl::MutexLock lock(&stream->mutex_);
+  std::lock_guard lock(stream->mutex_);
   stream->End(status);
   return stream.get();
 }
@@ -83,6 +84,7 @@ void WatchStream::Pump() {
   }
   if (waiting_.empty()) {
     if (complete_) End(grpc::Status::OK);
+    if (closing_) End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
     return;
   }
   current_ = std::move(waiting_.front());
@@ -102,19 +104,25 @@ void WatchStream::End(const grpc::Status& status) {
 }
 
 void WatchStream::Wake() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
+  Pump();
+}
+
+void WatchStream::Close() {
+  std::lock_guard lock(mutex_);
+  closing_ = true;
   Pump();
 }
 
 void WatchStream::OnWriteDone(bool ok) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   writing_ = false;
   if (ending_ || !ok) return End(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher has left"));
   Pump();
 }
 
 void WatchStream::OnCancel() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   End(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher has left"));
 }
 

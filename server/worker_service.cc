@@ -57,7 +57,8 @@ grpc::Status WorkerServiceImpl::FinishWork(grpc::ServerContext* context, const v
   }
   absl::StatusOr<search::SearchResult> outcome = Outcome(*request);
   if (request->has_result() && !outcome.ok()) return ToGrpcStatus(outcome.status());
-  return ToGrpcStatus(manager_->Finish(request->job(), Secret(*context), outcome));
+  return ToGrpcStatus(
+      manager_->Finish(request->job(), Secret(*context), outcome, request->result().worker_version()));
 }
 
 }  // namespace precis::server

@@ -30,6 +30,10 @@ class Controller {
   // state as it is.
   virtual void Observe(const Choices& choices, double reward) = 0;
 
+  // Adds to the beliefs, in nats: an option with a preference lower by 1 becomes e times less likely against
+  // its decision's others. [decision][option], finite. A controller without a policy ignores it.
+  virtual void Prefer(const std::vector<std::vector<double>>& preferences) = 0;
+
   // log-probability of each option of each decision as the controller stands: its belief. -inf is never
   // returned. A controller without a policy returns equal values.
   virtual std::vector<std::vector<double>> LogProbabilities() const = 0;

@@ -156,6 +156,17 @@ void ReinforceController::Observe(const Choices& choices, double reward) {
   }
 }
 
+void ReinforceController::Prefer(const std::vector<std::vector<double>>& preferences) {
+  PRECIS_CHECK(preferences.size() == logits_.size());
+  for (size_t d = 0; d < logits_.size(); ++d) {
+    PRECIS_CHECK(preferences[d].size() == logits_[d].size());
+    for (size_t i = 0; i < logits_[d].size(); ++i) {
+      PRECIS_CHECK(std::isfinite(preferences[d][i]));
+      logits_[d][i] += preferences[d][i];
+    }
+  }
+}
+
 std::vector<std::vector<double>> ReinforceController::LogProbabilities() const {
   auto all = Probabilities();
   for (auto& p : all) {

@@ -32,6 +32,7 @@ class ReinforceController final : public Controller {
 
   Choices Propose(int64_t step) override;
   void Observe(const Choices& choices, double reward) override;
+  void Prefer(const std::vector<std::vector<double>>& preferences) override;
   std::vector<std::vector<double>> LogProbabilities() const override;
   PolicySummary Summary() const override;
   std::string Save() const override;

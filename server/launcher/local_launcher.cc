@@ -37,7 +37,7 @@ LocalLauncher::LocalLauncher(std::string worker_path) : worker_path_(std::move(w
 LocalLauncher::~LocalLauncher() {
   std::multimap<std::string, std::unique_ptr<Worker>> workers;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     for (auto& [job_id, worker] : workers_) {
       if (worker->pid > 0) kill(-worker->pid, SIGKILL);
     }
@@ -54,7 +54,7 @@ absl::Status LocalLauncher::Start(const WorkerCommand& command,
   std::promise<absl::Status> started;
   std::future<absl::Status> outcome = started.get_future();
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto place = workers_.emplace(command.job_id, std::move(worker));
     place->second->thread = std::thread([this, raw, command, on_exit = std::move(on_exit),
                                          started = std::move(started)]() mutable {
@@ -73,14 +73,14 @@ void LocalLauncher::Supervise(Worker* worker, const WorkerCommand& command,
              .log_path = command.log_path});
   if (!child.ok()) {
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       worker->done = true;
     }
-    on_started(child.status());
+    on_started(std::move(child).status());
     return;
   }
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     worker->pid = *child;
   }
   on_started(absl::OkStatus());
@@ -90,19 +90,19 @@ void LocalLauncher::Supervise(Worker* worker, const WorkerCommand& command,
   }
   int status = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     kill(-worker->pid, SIGKILL);  // what it may have started
     worker->pid = 0;
     while (waitpid(*child, &status, 0) < 0 && errno == EINTR) {
     }
   }
   on_exit(Describe(status));
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   worker->done = true;
 }
 
 absl::Status LocalLauncher::Stop(const std::string& job_id, bool force) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto [begin, end] = workers_.equal_range(job_id);
   for (auto place = begin; place != end; ++place) {
     if (place->second->pid > 0) kill(-place->second->pid, force ? SIGKILL : SIGTERM);
@@ -113,7 +113,7 @@ absl::Status LocalLauncher::Stop(const std::string& job_id, bool force) {
 void LocalLauncher::JoinFinished() {
   std::vector<std::unique_ptr<Worker>> finished;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     for (auto place = workers_.begin(); place != workers_.end();) {
       if (place->second->done) {
         finished.push_back(std::move(place->second));

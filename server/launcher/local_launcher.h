@@ -9,12 +9,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "server/launcher/launcher.h"
 
 namespace precis::server {
@@ -44,8 +43,9 @@ class LocalLauncher final : public Launcher {
 
   const std::string worker_path_;
 
-  absl::Mutex mutex_;
-  std::multimap<std::string, std::unique_ptr<Worker>> workers_ ABSL_GUARDED_BY(mutex_);
+  // Guarded by mutex_, as are the workers' fields but for their threads.
+  std::mutex mutex_;
+  std::multimap<std::string, std::unique_ptr<Worker>> workers_;
 };
 
 // The worker program beside this executable: the folder of /proc/self/exe plus "/precis-worker".

@@ -36,7 +36,7 @@ absl::StatusOr<search::Candidate> ReadCandidateRow(Statement& row) {
         absl::StrCat("store: candidate ", candidate.number, ": ", assignment.status().message()));
   }
   candidate.assignment = *std::move(assignment);
-  candidate.origin = static_cast<search::Origin>(row.Int());
+  candidate.origin = row.Value(search::Origin::kFinal);
   candidate.label = row.Text();
   candidate.step = row.Int();
   candidate.sampled_at = row.Int();
@@ -88,16 +88,23 @@ double SortValue(const CandidateQuery& query, const search::Candidate& candidate
   return 0;
 }
 
-absl::Status CheckQuery(Connection& connection, const CandidateQuery& query) {
+struct Sizes {
+  int64_t costs = 0;
+  int64_t layers = 0;
+};
+
+// How much every candidate of the job has. NOT_FOUND.
+absl::StatusOr<Sizes> ReadSizes(Connection& connection, const std::string& job_id) {
   Statement count = connection.Prepare(
-      "SELECT (SELECT count(*) FROM job_costs WHERE job_id = jobs.id) FROM jobs WHERE id = ?");
-  absl::StatusOr<bool> row = count.Bind(query.job_id).Step();
+      "SELECT (SELECT count(*) FROM job_costs WHERE job_id = jobs.id), "
+      "(SELECT count(*) FROM job_layers WHERE job_id = jobs.id) FROM jobs WHERE id = ?");
+  absl::StatusOr<bool> row = count.Bind(job_id).Step();
   if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError(absl::StrCat("there is no job ", query.job_id));
-  if (query.order == CandidateOrder::kCost && (query.cost_index < 0 || query.cost_index >= count.Int())) {
-    return absl::InvalidArgumentError(absl::StrCat("the job has no cost number ", query.cost_index));
-  }
-  return absl::OkStatus();
+  if (!*row) return absl::NotFoundError(absl::StrCat("there is no job ", job_id));
+  Sizes sizes;
+  sizes.costs = count.Int();
+  sizes.layers = count.Int();
+  return sizes;
 }
 
 }  // namespace
@@ -131,7 +138,11 @@ absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
 }
 
 absl::StatusOr<Page<search::Candidate>> ReadCandidates(Connection& connection, const CandidateQuery& query) {
-  if (absl::Status status = CheckQuery(connection, query); !status.ok()) return status;
+  const absl::StatusOr<Sizes> sizes = ReadSizes(connection, query.job_id);
+  if (!sizes.ok()) return sizes.status();
+  if (query.order == CandidateOrder::kCost && (query.cost_index < 0 || query.cost_index >= sizes->costs)) {
+    return absl::InvalidArgumentError(absl::StrCat("the job has no cost number ", query.cost_index));
+  }
   const char* column = SortColumn(query.order);
   const bool by_cost = query.order == CandidateOrder::kCost;
   std::string sql = absl::StrCat("SELECT ", kCandidateColumns, " FROM candidates c");
@@ -172,8 +183,13 @@ absl::StatusOr<Page<search::Candidate>> ReadCandidates(Connection& connection, c
     page.items.push_back(*std::move(candidate));
   }
   if (!row.ok()) return row.status();
+  if (!select.status().ok()) return select.status();
   for (search::Candidate& candidate : page.items) {
     if (absl::Status status = ReadCosts(connection, query.job_id, candidate); !status.ok()) return status;
+    if (static_cast<int64_t>(candidate.costs.size()) != sizes->costs ||
+        static_cast<int64_t>(candidate.assignment.layers.size()) != sizes->layers) {
+      return absl::DataLossError(absl::StrCat("store: candidate ", candidate.number, " is incomplete"));
+    }
   }
   if (!page.items.empty()) {
     const search::Candidate& last = page.items.back();

@@ -64,7 +64,7 @@ Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       statement_(std::exchange(other.statement_, nullptr)),
       in_use_(std::exchange(other.in_use_, nullptr)),
-      status_(other.status_),
+      status_(std::move(other.status_)),
       parameter_(other.parameter_),
       column_(other.column_) {}
 
@@ -128,6 +128,13 @@ absl::Status Statement::Run() {
 }
 
 int64_t Statement::Int() { return sqlite3_column_int64(statement_, column_++); }
+
+int64_t Statement::IntUpTo(int64_t last) {
+  const int64_t value = Int();
+  if (value >= 0 && value <= last) return value;
+  if (status_.ok()) status_ = absl::DataLossError("store: a row holds a value that nobody wrote");
+  return 0;
+}
 
 double Statement::Double() {
   if (IsNull()) {

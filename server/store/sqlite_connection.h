@@ -52,6 +52,13 @@ class Statement {
   std::string Text();
   std::string Blob();
   bool IsNull() const;  // of the next column, which stays the next one
+  // An enum whose values run from 0 to `last`. Any other number is a damaged file: DATA_LOSS from status().
+  template <typename Enum>
+  Enum Value(Enum last) {
+    return static_cast<Enum>(IntUpTo(static_cast<int64_t>(last)));
+  }
+  // The first error so far.
+  const absl::Status& status() const { return status_; }
 
  private:
   friend class Connection;
@@ -74,6 +81,7 @@ class Statement {
     value ? BindNext(*value) : BindNext(std::nullopt);
   }
   void Check(int code);
+  int64_t IntUpTo(int64_t last);
 
   sqlite3* database_;
   sqlite3_stmt* statement_;

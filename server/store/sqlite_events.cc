@@ -50,14 +50,15 @@ absl::StatusOr<Page<Event>> ReadEvents(Connection& connection, const EventQuery&
     Event event;
     event.number = select.Int();
     event.time_us = select.Int();
-    event.kind = static_cast<Event::Kind>(select.Int());
-    event.state = static_cast<JobState>(select.Int());
+    event.kind = select.Value(Event::Kind::kCandidate);
+    event.state = select.Value(JobState::kCancelled);
     event.message = select.Text();
     event.candidate_number = select.Int();
     if (event.kind == Event::Kind::kProgress) event.progress = ReadProgress(select);
     page.items.push_back(std::move(event));
   }
   if (!row.ok()) return row.status();
+  if (!select.status().ok()) return select.status();
   return page;
 }
 

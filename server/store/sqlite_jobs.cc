@@ -63,7 +63,7 @@ JobRecord ReadJobRow(Statement& row) {
   job.plan.total_steps = row.Int();
   job.plan.total_macs = row.Int();
   job.plan.parameters = row.Int();
-  job.state = static_cast<JobState>(row.Int());
+  job.state = row.Value(JobState::kCancelled);
   job.error = row.Text();
   job.cancel_requested = row.Bool();
   job.created_us = row.Int();
@@ -86,6 +86,9 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
     job.plan.cost_bases.push_back(costs.Text());
   }
   if (!row.ok()) return row.status();
+  if (job.plan.constrained < 0 || job.plan.constrained >= static_cast<int64_t>(job.plan.cost_names.size())) {
+    return absl::DataLossError(absl::StrCat("store: job ", job.id, " has lost its costs"));
+  }
 
   Statement layers = connection.Prepare("SELECT name FROM job_layers WHERE job_id = ? ORDER BY position");
   layers.Bind(job.id);
@@ -127,7 +130,7 @@ void BindProgress(Statement& statement, const search::Progress& progress) {
 
 search::Progress ReadProgress(Statement& row) {
   search::Progress progress;
-  progress.phase = static_cast<search::Phase>(row.Int());
+  progress.phase = row.Value(search::Phase::kFinish);
   progress.step = row.Int();
   progress.total_steps = row.Int();
   progress.fraction = row.Double();
@@ -178,6 +181,7 @@ absl::StatusOr<JobRecord> ReadJob(Connection& connection, const std::string& id)
   if (!row.ok()) return row.status();
   if (!*row) return absl::NotFoundError(absl::StrCat("there is no job ", id));
   JobRecord job = ReadJobRow(select);
+  if (!select.status().ok()) return select.status();
   if (absl::Status status = ReadRelated(connection, job); !status.ok()) return status;
   return job;
 }
@@ -212,6 +216,7 @@ absl::StatusOr<Page<JobRecord>> ReadJobs(Connection& connection, const JobQuery&
     page.items.push_back(ReadJobRow(select));
   }
   if (!row.ok()) return row.status();
+  if (!select.status().ok()) return select.status();
   for (JobRecord& job : page.items) {
     if (absl::Status status = ReadRelated(connection, job); !status.ok()) return status;
   }

@@ -93,7 +93,7 @@ SqliteStore::SqliteStore(DataDirLock lock, std::unique_ptr<Connection> writer,
 
 absl::StatusOr<JobRecord> SqliteStore::InsertJob(const JobRecord& job) {
   PRECIS_CHECK(job.state == JobState::kPending && job.last_batch == 0 && !job.result);
-  absl::MutexLock lock(&writer_mutex_);
+  std::lock_guard lock(writer_mutex_);
   if (absl::Status status = writer_->SetDurability(Durability::kPowerCut); !status.ok()) return status;
   absl::StatusOr<Transaction> transaction = Transaction::Begin(*writer_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
@@ -110,7 +110,7 @@ absl::StatusOr<JobRecord> SqliteStore::InsertJob(const JobRecord& job) {
 }
 
 absl::StatusOr<JobRecord> SqliteStore::MutateJob(const std::string& id, const Mutation& mutate) {
-  absl::MutexLock lock(&writer_mutex_);
+  std::lock_guard lock(writer_mutex_);
   if (absl::Status status = writer_->SetDurability(Durability::kPowerCut); !status.ok()) return status;
   absl::StatusOr<Transaction> transaction = Transaction::Begin(*writer_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
@@ -136,7 +136,7 @@ absl::StatusOr<JobRecord> SqliteStore::MutateJob(const std::string& id, const Mu
 }
 
 absl::Status SqliteStore::AppendBatch(const std::string& job_id, const WorkerBatch& batch) {
-  absl::MutexLock lock(&writer_mutex_);
+  std::lock_guard lock(writer_mutex_);
   if (absl::Status status = writer_->SetDurability(Durability::kProcessCrash); !status.ok()) return status;
   absl::StatusOr<Transaction> transaction = Transaction::Begin(*writer_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
@@ -159,11 +159,8 @@ template <typename Read>
 auto SqliteStore::Snapshot(const Read& read) -> decltype(read(std::declval<Connection&>())) {
   std::unique_ptr<Connection> reader;
   {
-    absl::MutexLock lock(&readers_mutex_);
-    const auto some_idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(readers_mutex_) {
-      return !idle_readers_.empty();
-    };
-    readers_mutex_.Await(absl::Condition(&some_idle));
+    std::unique_lock lock(readers_mutex_);
+    reader_returned_.wait(lock, [this] { return !idle_readers_.empty(); });
     reader = std::move(idle_readers_.back());
     idle_readers_.pop_back();
   }
@@ -172,8 +169,9 @@ auto SqliteStore::Snapshot(const Read& read) -> decltype(read(std::declval<Conne
     if (!transaction.ok()) return transaction.status();
     return read(*reader);
   }();
-  absl::MutexLock lock(&readers_mutex_);
+  std::lock_guard lock(readers_mutex_);
   idle_readers_.push_back(std::move(reader));
+  reader_returned_.notify_one();
   return result;
 }
 

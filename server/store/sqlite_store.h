@@ -4,15 +4,15 @@
 // "database is locked". While it is open no other server can open the same data folder.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "server/store/data_dir.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/store.h"
@@ -43,11 +43,13 @@ class SqliteStore final : public Store {
 
   const DataDirLock lock_;
 
-  absl::Mutex writer_mutex_;
-  const std::unique_ptr<Connection> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
+  std::mutex writer_mutex_;
+  const std::unique_ptr<Connection> writer_;  // used under writer_mutex_
 
-  absl::Mutex readers_mutex_;
-  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
+  // Guarded by readers_mutex_.
+  std::mutex readers_mutex_;
+  std::condition_variable reader_returned_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_;
 };
 
 }  // namespace precis::server

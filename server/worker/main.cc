@@ -46,10 +46,10 @@ int Main(int argc, char** argv) {
 
   spdlog::info("precis-worker {} begins job {}", PRECIS_VERSION, options.job_id);
   ServerLink link(options);
-  absl::Status status =
-      Work(link, {.make_oracle = MakeOracle,
-                  .worker_version = absl::StrCat("precis-worker ", PRECIS_VERSION, ", ", ExecutionVersion()),
-                  .stop = &stop_requested});
+  absl::Status status = Work(link, {.make_oracle = MakeOracle,
+                                    .worker_version = absl::StrCat("precis-worker ", PRECIS_VERSION),
+                                    .execution_version = ExecutionVersion,
+                                    .stop = &stop_requested});
   if (status.ok()) {
     spdlog::info("outcome delivered");
     return 0;

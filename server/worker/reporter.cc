@@ -22,61 +22,69 @@ Reporter::Reporter(ServerLink* link, const ReporterOptions& options)
 
 Reporter::~Reporter() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     closing_ = true;
+    changed_.notify_all();
   }
   thread_.join();
 }
 
 absl::Status Reporter::OnProgress(const search::Progress& progress) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (!end_.ok()) return end_;
-  progress_ = progress;
-  progress_->images_per_second = ImagesPerSecond(progress.step);
+  const bool begins = phase_ != progress.phase;
+  search::Progress paced = progress;
+  paced.images_per_second = ImagesPerSecond(progress);
+  if (begins) {
+    progress_.reset();
+    beginnings_.push_back(paced);
+    changed_.notify_all();
+  } else {
+    progress_ = paced;
+  }
   return absl::OkStatus();
 }
 
 absl::Status Reporter::OnCandidate(const search::Candidate& candidate) {
-  absl::MutexLock lock(&mutex_);
-  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || candidates_.size() < kMostUnsent;
-  };
-  mutex_.Await(absl::Condition(&room));
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !end_.ok() || candidates_.size() < kMostUnsent; });
   if (!end_.ok()) return end_;
   candidates_.push_back(candidate);
+  changed_.notify_all();
   return absl::OkStatus();
 }
 
 void Reporter::RequestStop(const std::string& why) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (end_.ok()) end_ = absl::CancelledError(why);
+  changed_.notify_all();
 }
 
 absl::Status Reporter::Flush() {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   flushing_ = true;
-  const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || (!sending_ && !progress_ && candidates_.empty());
-  };
-  mutex_.Await(absl::Condition(&done));
+  changed_.notify_all();
+  changed_.wait(lock, [this] {
+    return !end_.ok() || (!sending_ && !progress_ && beginnings_.empty() && candidates_.empty());
+  });
   flushing_ = false;
   return end_;
 }
 
 // Training images of the last few seconds; keeps its last value while no step is taken.
-double Reporter::ImagesPerSecond(int64_t step) {
+double Reporter::ImagesPerSecond(const search::Progress& progress) {
+  // What lies between two phases (evaluations, mostly) is no part of the pace.
+  if (progress.phase != std::exchange(phase_, progress.phase)) pace_.clear();
   const Clock::time_point now = Clock::now();
-  if (!pace_.empty() && (step == pace_.back().second || now - pace_.back().first < kPaceGrain)) {
+  if (!pace_.empty() && (progress.step == pace_.back().second || now - pace_.back().first < kPaceGrain)) {
     return images_per_second_;
   }
-  // A pause without steps (an evaluation) is no part of the pace.
-  if (!pace_.empty() && now - pace_.back().first > kPaceWindow) pace_.clear();
-  pace_.emplace_back(now, step);
-  while (now - pace_.front().first > kPaceWindow) pace_.pop_front();
+  pace_.emplace_back(now, progress.step);
+  while (pace_.size() > 2 && now - pace_.front().first > kPaceWindow) pace_.pop_front();
   const std::chrono::duration<double> span = now - pace_.front().first;
   if (span.count() > 0) {
-    images_per_second_ =
-        static_cast<double>((step - pace_.front().second) * options_.images_per_step) / span.count();
+    const int64_t images = (progress.step - pace_.front().second) * options_.images_per_step;
+    images_per_second_ = static_cast<double>(images) / span.count();
   }
   return images_per_second_;
 }
@@ -86,7 +94,9 @@ bool Reporter::ProgressIsDue() const {
                                                     absl::ToChronoNanoseconds(options_.progress_interval));
 }
 
-bool Reporter::HasWork() const { return closing_ || !candidates_.empty() || (flushing_ && progress_); }
+bool Reporter::HasWork() const {
+  return closing_ || !candidates_.empty() || !beginnings_.empty() || (flushing_ && progress_);
+}
 
 v1::ReportBatchRequest Reporter::NextRequest() {
   WorkerBatch batch;
@@ -95,7 +105,11 @@ v1::ReportBatchRequest Reporter::NextRequest() {
     std::move(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(batch.candidates));
     candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count));
-    if (ProgressIsDue()) {
+    if (!beginnings_.empty()) {
+      batch.progress = beginnings_.front();
+      beginnings_.pop_front();
+      progress_sent_ = Clock::now();
+    } else if (ProgressIsDue()) {
       batch.progress = std::exchange(progress_, std::nullopt);
       progress_sent_ = Clock::now();
     }
@@ -106,6 +120,7 @@ v1::ReportBatchRequest Reporter::NextRequest() {
 
 void Reporter::Take(const absl::StatusOr<v1::Directive>& answer) {
   sending_ = false;
+  changed_.notify_all();
   if (!end_.ok()) return;
   if (!answer.ok()) {
     end_ = answer.status();
@@ -118,14 +133,16 @@ void Reporter::Run() {
   while (true) {
     v1::ReportBatchRequest request;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(this, &Reporter::HasWork), options_.heartbeat_interval);
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(options_.heartbeat_interval),
+                        [this] { return HasWork(); });
       if (closing_) return;
       request = NextRequest();
       sending_ = true;
+      changed_.notify_all();
     }
     absl::StatusOr<v1::Directive> answer = link_->ReportBatch(request, closing_);
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     Take(answer);
     if (closing_) return;
   }

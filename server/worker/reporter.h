@@ -1,6 +1,7 @@
 // Reporter: the SearchSink that sends everything to the server.
 //
-// Candidates are sent at once, progress at most every `progress_interval`, and a heartbeat at least every
+// Candidates and the first progress of each phase are sent at once, however short the phase; other progress
+// at most every `progress_interval`, and a heartbeat at least every
 // `heartbeat_interval` by a thread of its own, so that the server hears from the worker, and the worker of a
 // cancellation, even while an evaluation runs long. A batch is sent again until it is acknowledged; the next
 // one waits for that.
@@ -10,16 +11,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "search/search_loop.h"
 #include "server/worker/server_link.h"
@@ -53,27 +54,34 @@ class Reporter final : public search::SearchSink {
   using Clock = std::chrono::steady_clock;
 
   void Run();
-  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  bool ProgressIsDue() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  v1::ReportBatchRequest NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Take(const absl::StatusOr<v1::Directive>& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  double ImagesPerSecond(int64_t step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // With mutex_ held.
+  bool HasWork() const;
+  bool ProgressIsDue() const;
+  v1::ReportBatchRequest NextRequest();
+  void Take(const absl::StatusOr<v1::Directive>& answer);
+  double ImagesPerSecond(const search::Progress& progress);
 
   ServerLink* const link_;
   const ReporterOptions options_;
   std::atomic<bool> closing_ = false;
 
-  absl::Mutex mutex_;
-  absl::Status end_ ABSL_GUARDED_BY(mutex_);                          // not OK: the search is to end with it
-  std::optional<search::Progress> progress_ ABSL_GUARDED_BY(mutex_);  // not sent yet
-  std::deque<search::Candidate> candidates_ ABSL_GUARDED_BY(mutex_);  // not sent yet
-  bool sending_ ABSL_GUARDED_BY(mutex_) = false;
-  bool flushing_ ABSL_GUARDED_BY(mutex_) = false;  // what is there is due now
-  int64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  Clock::time_point progress_sent_ ABSL_GUARDED_BY(mutex_);
-  // (when, step) over the last few seconds.
-  std::deque<std::pair<Clock::time_point, int64_t>> pace_ ABSL_GUARDED_BY(mutex_);
-  double images_per_second_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  absl::Status end_;                          // not OK: the search is to end with it
+  std::optional<search::Progress> progress_;  // the latest, not sent yet
+  std::deque<search::Progress> beginnings_;   // the first of each phase, not sent yet
+  std::deque<search::Candidate> candidates_;  // not sent yet
+  bool sending_ = false;
+  bool flushing_ = false;  // what is there is due now
+  int64_t last_number_ = 0;
+  Clock::time_point progress_sent_;
+  // (when, step) over the last few seconds of this phase, at least two where there are.
+  std::optional<search::Phase> phase_;
+  std::deque<std::pair<Clock::time_point, int64_t>> pace_;
+  double images_per_second_ = 0;
+
   std::thread thread_;
 };
 

@@ -43,7 +43,7 @@ absl::Status ServerLink::Repeat(const std::atomic<bool>& abandoned, const Call& 
     context.AddMetadata(kSecretMetadata, options_.secret);
     context.set_deadline(std::chrono::system_clock::now() +
                          absl::ToChronoMilliseconds(options_.call_deadline));
-    const absl::Status status = FromGrpcStatus(call(context));
+    absl::Status status = FromGrpcStatus(call(context));
     if (!MayPass(status) || abandoned || impatient_ || std::chrono::steady_clock::now() >= give_up)
       return status;
     absl::SleepFor(pause);

@@ -71,6 +71,8 @@ absl::Status Work(ServerLink& link, const WorkOptions& options) {
   v1::FinishWorkRequest request;
   if (result.ok()) {
     *request.mutable_result() = WorkerResultToWire(*result);
+    request.mutable_result()->set_worker_version(
+        absl::StrCat(options.worker_version, ", ", options.execution_version()));
   } else {
     request.mutable_failure()->set_code(result.status().raw_code());
     request.mutable_failure()->set_message(std::string(result.status().message()));

@@ -21,7 +21,9 @@ namespace precis::server {
 struct WorkOptions {
   // Makes the oracle for a plan from its data set.
   std::function<absl::StatusOr<std::unique_ptr<Oracle>>(const search::Plan&, Dataset)> make_oracle;
-  std::string worker_version;
+  std::string worker_version;  // of the program
+  // What computes: libraries, device, threads. Asked once the oracle is made, which settles them.
+  std::function<std::string()> execution_version;
   // Set by a signal handler: the search ends at its next step.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "supernet/execution/norm_activate.h"
 #include "supernet/formats/check.h"
 
 namespace precis {

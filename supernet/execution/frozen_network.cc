@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "supernet/execution/graph_walk.h"
+#include "supernet/execution/norm_activate.h"
 #include "supernet/formats/check.h"
 #include "supernet/quantizers/fake_quantize.h"
 

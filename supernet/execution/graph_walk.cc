@@ -10,17 +10,45 @@
 namespace precis {
 
 GraphWalk::GraphWalk(const ModelGraph& graph)
-    : readers_(graph.nodes().size()), last_read_by_(graph.nodes().size()) {
+    : readers_(graph.nodes().size()),
+      fused_(graph.nodes().size()),
+      in_fused_norm_(graph.nodes().size()),
+      last_read_by_(graph.nodes().size()) {
   std::vector<NodeId> last_reader(graph.nodes().size(), -1);
-  for (size_t id = 0; id < graph.nodes().size(); ++id) {
-    for (const NodeId input : graph.nodes()[id].inputs) {
+  for (NodeId id = 0; id <= graph.output(); ++id) {
+    for (const NodeId input : graph.node(id).inputs) {
       ++readers_[static_cast<size_t>(input)];
-      last_reader[static_cast<size_t>(input)] = static_cast<NodeId>(id);
+      last_reader[static_cast<size_t>(input)] = id;
     }
   }
-  for (size_t id = 0; id < last_reader.size(); ++id) {
-    if (last_reader[id] >= 0)
-      last_read_by_[static_cast<size_t>(last_reader[id])].push_back(static_cast<NodeId>(id));
+  for (NodeId id = 0; id <= graph.output(); ++id) {
+    const NodeId reader = last_reader[static_cast<size_t>(id)];
+    if (reader >= 0) last_read_by_[static_cast<size_t>(reader)].push_back(id);
+  }
+
+  for (NodeId id = 0; id <= graph.output(); ++id) {
+    if (!std::holds_alternative<BatchNormNode>(graph.node(id).op)) continue;
+    FusedNorm& fused = fused_[static_cast<size_t>(id)];
+    fused.output = id;
+    auto only_reader = [&] {
+      return Readers(fused.output) == 1 ? last_reader[static_cast<size_t>(fused.output)] : -1;
+    };
+    NodeId next = only_reader();
+    if (next >= 0 && std::holds_alternative<AddNode>(graph.node(next).op)) {
+      const std::vector<NodeId>& operands = graph.node(next).inputs;
+      const NodeId other = operands[0] == id ? operands[1] : operands[0];
+      if (other > id) continue;
+      fused.residual = other;
+      fused.output = next;
+      in_fused_norm_[static_cast<size_t>(next)] = true;
+      next = only_reader();
+    }
+    if (next < 0) continue;
+    if (const auto* activation = std::get_if<ActivationNode>(&graph.node(next).op)) {
+      fused.activation = activation->kind;
+      fused.output = next;
+      in_fused_norm_[static_cast<size_t>(next)] = true;
+    }
   }
 }
 

@@ -5,6 +5,10 @@
 #include <malloc.h>
 #endif
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -65,6 +69,11 @@ absl::Status CheckFit(const ModelGraph& graph, const Dataset& dataset, const Ora
                                     {"gradient_clip_norm", training.gradient_clip_norm}}) {
     require(value >= 0, name, " is ", value, ", allowed are numbers from 0");
   }
+  require(training.decay_share > 0 && training.decay_share <= 1, "decay_share is ", training.decay_share,
+          ", allowed are numbers above 0 up to 1");
+  require(training.gradient_explosion_factor == 0 || training.gradient_explosion_factor > 1,
+          "gradient_explosion_factor is ", training.gradient_explosion_factor,
+          ", allowed are 0 (off) and numbers above 1");
   require(training.explosion_factor > 0, "explosion_factor is ", training.explosion_factor,
           ", allowed are numbers above 0");
   require(training.threads >= 0, "threads is ", training.threads, ", allowed are 0 (all cores) and more");
@@ -84,8 +93,13 @@ absl::StatusOr<c10::Device> ChooseDevice(Device wanted) {
   return c10::Device(c10::kCPU);
 }
 
-int ThreadCount(int wanted) {
-  if (wanted > 0) return wanted;
+// The cores that this process may use, which a cpuset or taskset can make fewer than there are: oneDNN's
+// threads spin for each other, so one more than can run at once makes a step tens of times slower.
+int AvailableCores() {
+#ifdef __linux__
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
@@ -115,7 +129,7 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
   return Guarded("building the supernet", [&]() -> absl::StatusOr<std::unique_ptr<Oracle>> {
     const absl::StatusOr<c10::Device> device = ChooseDevice(options.training.device);
     if (!device.ok()) return device.status();
-    at::set_num_threads(ThreadCount(options.training.threads));
+    at::set_num_threads(options.training.threads > 0 ? options.training.threads : AvailableCores());
     KeepFreedMemory();
     if (device->is_cuda()) MakeCudaExact();
     return std::make_unique<SupernetOracle>(graph, dataset, options, *device);
@@ -123,8 +137,9 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
 }
 
 std::string ExecutionVersion() {
-  return absl::StrCat("LibTorch ", TORCH_VERSION, ", ", torch::cuda::is_available() ? "CUDA" : "CPU", ", ",
-                      at::get_num_threads(), at::get_num_threads() == 1 ? " thread" : " threads");
+  return absl::StrCat("LibTorch ", TORCH_VERSION, ", ",
+                      torch::cuda::is_available() ? "CUDA at hand" : "no CUDA", ", ", at::get_num_threads(),
+                      at::get_num_threads() == 1 ? " thread" : " threads");
 }
 
 }  // namespace precis

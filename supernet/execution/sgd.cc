@@ -17,7 +17,9 @@ double LearningRateAt(int64_t step, const TrainingOptions& options) {
   const double warmup = options.warmup_share * static_cast<double>(options.steps);
   const auto position = static_cast<double>(step);
   if (position + 1 <= warmup) return options.learning_rate * (position + 1) / warmup;
-  const double progress = (position - warmup) / (static_cast<double>(options.steps) - warmup);
+  const auto steps = static_cast<double>(options.steps);
+  const double decay = std::max(warmup, (1 - options.decay_share) * steps);
+  const double progress = (position - decay) / (steps - decay);
   return options.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * std::max(progress, 0.0)));
 }
 

@@ -11,7 +11,8 @@
 namespace precis {
 
 // The rate of step `step` (0-based): linear up to options.learning_rate over the first warmup_share of the
-// steps, then a cosine down to 0 at options.steps; 0 from there on.
+// steps, that rate until the last decay_share of them, then a cosine down to 0 at options.steps; 0 from there
+// on.
 double LearningRateAt(int64_t step, const TrainingOptions& options);
 
 // v ← momentum·v + (g + decay·w);  w ← w − rate·(g + decay·w + momentum·v) with Nesterov, else w − rate·v.

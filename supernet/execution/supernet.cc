@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "supernet/execution/norm_activate.h"
 #include "supernet/formats/check.h"
 #include "supernet/quantizers/fake_quantize.h"
 
@@ -35,7 +36,9 @@ class LayerInputs {
  public:
   explicit LayerInputs(size_t node_count) : max_abs_(node_count) {}
 
-  // Measured when first asked for.
+  void SetMaxAbs(NodeId node, const at::Tensor& max_abs) { max_abs_[static_cast<size_t>(node)] = max_abs; }
+
+  // Measured when first asked for, unless it was set.
   const at::Tensor& MaxAbs(NodeId node, const at::Tensor& value) {
     at::Tensor& max_abs = max_abs_[static_cast<size_t>(node)];
     if (!max_abs.defined()) max_abs = MaxAbsPerTensor(value);
@@ -67,21 +70,20 @@ at::Tensor QuantizedWeight(const at::Tensor& weight, const Format& format) {
   return FakeQuantizePerChannel(weight, format, ranges, Clipping::kNone);
 }
 
-// Whether nobody needs the node's output as it is but its one reader: these operations do not keep their
-// output for the backward pass.
-bool MayBeOverwritten(const Node& producer, int consumers) {
-  return consumers == 1 &&
-         (std::holds_alternative<BatchNormNode>(producer.op) || std::holds_alternative<AddNode>(producer.op));
-}
-
 }  // namespace
 
 Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device)
     : graph_(graph),
       walk_(graph),
+      layers_reading_(graph.nodes().size()),
       layer_count_(graph.Layers().size()),
       weights_(graph.nodes().size()),
       biases_(graph.nodes().size()) {
+  const std::vector<Layer> layers = graph.Layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers_reading_[static_cast<size_t>(graph.node(layers[i].node).inputs[0])].push_back(i);
+  }
+
   std::mt19937_64 generator(seed);
   for (size_t id = 0; id < graph.nodes().size(); ++id) {
     const Node& node = graph.nodes()[id];
@@ -110,6 +112,13 @@ Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device)
       parameters_.push_back({absl::StrCat(node.name, ".", kind), *value, decay});
     }
   }
+}
+
+bool Supernet::NeedsRange(NodeId node, const Assignment& assignment) const {
+  for (const size_t layer : layers_reading_[static_cast<size_t>(node)]) {
+    if (IsScaled(assignment.layers[layer].activation)) return true;
+  }
+  return false;
 }
 
 at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignment,
@@ -143,14 +152,20 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
       const auto [x, weight] = layer_operands(id, node.inputs[0], operands[0]);
       y = at::linear(x, weight, Bias(id));
     } else if (std::holds_alternative<BatchNormNode>(node.op)) {
-      at::Tensor mean;
-      at::Tensor inverse_deviation;
-      std::tie(y, mean, inverse_deviation) = at::native_batch_norm(operands[0], Weight(id), Bias(id), {}, {},
-                                                                   /*training=*/true, 0.0, kBatchNormEpsilon);
-      if (observer != nullptr) observer->OnBatchNorm(id, mean, inverse_deviation);
-    } else {
-      y = RunPlainNode(node.op, operands,
-                       MayBeOverwritten(graph_.node(node.inputs[0]), walk_.Readers(node.inputs[0])));
+      const FusedNorm& fused = walk_.Fused(id);
+      NormInputs norm = {.x = operands[0],
+                         .weight = Weight(id),
+                         .bias = Bias(id),
+                         .residual = {},
+                         .activation = fused.activation};
+      if (fused.residual >= 0) norm.residual = values[static_cast<size_t>(fused.residual)];
+      const bool measure = observer != nullptr || NeedsRange(fused.output, assignment);
+      const NormOutputs outputs = NormActivate(norm, measure);
+      values[static_cast<size_t>(fused.output)] = outputs.y;
+      if (measure) inputs.SetMaxAbs(fused.output, outputs.max_abs);
+      if (observer != nullptr) observer->OnBatchNorm(id, outputs.mean, outputs.inverse_deviation);
+    } else if (!walk_.IsInFusedNorm(id)) {
+      y = RunPlainNode(node.op, operands, /*overwrite=*/false);
     }
 
     for (const NodeId done : walk_.LastReadBy(id)) {

@@ -21,8 +21,6 @@
 
 namespace precis {
 
-inline constexpr double kBatchNormEpsilon = 1e-5;
-
 struct Parameter {
   std::string name;  // NODE.weight or NODE.bias
   at::Tensor value;  // requires a gradient; convolution weights are channels last
@@ -62,8 +60,11 @@ class Supernet {
   const at::Tensor& Bias(NodeId node) const { return biases_[static_cast<size_t>(node)]; }
 
  private:
+  bool NeedsRange(NodeId node, const Assignment& assignment) const;
+
   ModelGraph graph_;
   GraphWalk walk_;
+  std::vector<std::vector<size_t>> layers_reading_;  // by node: indices of the layers whose input it is
   size_t layer_count_;
   std::vector<Parameter> parameters_;
   std::vector<at::Tensor> weights_;  // by node

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "supernet/execution/frozen_network.h"
 #include "supernet/execution/torch_guard.h"
 #include "supernet/execution/weight_exchange.h"
@@ -19,7 +20,7 @@ namespace precis {
 namespace {
 
 // Streams of random numbers that one seed feeds; the numbers are part of what a seed promises.
-enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration };
+enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration, kSameProbe };
 
 // splitmix64 of the seed and the stream: near seeds give unrelated streams.
 uint64_t StreamSeed(uint64_t seed, Stream stream) {
@@ -86,11 +87,14 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
                       std::log(static_cast<double>(dataset.info.classes))),
       train_images_(dataset, dataset.train, device),
       test_images_(dataset, dataset.test, device),
+      pixel_statistics_({{"pixel_mean", absl::StrJoin(dataset.mean, ",")},
+                         {"pixel_stddev", absl::StrJoin(dataset.stddev, ",")}}),
       search_indices_(SplitOf(dataset, options).search),
       recalibration_indices_(SplitOf(dataset, options).train),
       test_indices_(static_cast<size_t>(dataset.test.count)),
       net_(graph, StreamSeed(options_.seed, Stream::kWeights), device),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
+      gradient_watch_(options_.gradient_explosion_factor),
       train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
       search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
   std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));
@@ -98,6 +102,9 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
   recalibration_indices_.resize(
       std::min(recalibration_indices_.size(), static_cast<size_t>(options_.recalibration_images)));
   std::iota(test_indices_.begin(), test_indices_.end(), 0);
+  same_probe_indices_ = search_indices_;
+  generator.seed(StreamSeed(options_.seed, Stream::kSameProbe));
+  Shuffle(same_probe_indices_, generator);
 }
 
 absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignment) {
@@ -123,7 +130,8 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   StepOutcome outcome;
   outcome.loss = figure[0];
   outcome.accuracy = figure[2] / static_cast<double>(batch.labels.size(0));
-  outcome.applied = std::isfinite(outcome.loss) && std::isfinite(norm) && outcome.loss <= explosion_loss_;
+  outcome.applied =
+      std::isfinite(outcome.loss) && outcome.loss <= explosion_loss_ && gradient_watch_.Accepts(norm);
   if (!outcome.applied) return outcome;
 
   if (options_.gradient_clip_norm > 0 && norm > options_.gradient_clip_norm) {
@@ -133,16 +141,21 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   return outcome;
 }
 
-absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images) {
+absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
+                                              ProbeImages which) {
   PRECIS_CHECK(assignment.layers.size() == net_.layer_count() && images > 0);
+  const bool same = which == ProbeImages::kSame;
+  PRECIS_CHECK(!same || static_cast<size_t>(images) <= same_probe_indices_.size());
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const at::NoGradGuard no_gradients;
     QualitySum sum;
-    ForEachBatch(search_order_.Next(images), options_.evaluation_batch_size,
-                 [&](std::span<const int64_t> part) {
-                   const Batch batch = train_images_.Get(part);
-                   sum.Add(net_.Forward(batch.images, assignment), batch.labels);
-                 });
+    const std::vector<int64_t> indices =
+        same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
+             : search_order_.Next(images);
+    ForEachBatch(indices, options_.evaluation_batch_size, [&](std::span<const int64_t> part) {
+      const Batch batch = train_images_.Get(part);
+      sum.Add(net_.Forward(batch.images, assignment), batch.labels);
+    });
     return sum.Fetch();
   });
 }
@@ -179,7 +192,9 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
 absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std::string& path) {
   PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
   return Guarded("saving the weights", [&] {
-    return WriteWeightFile(ExportWeights(net_, assignment, CalibrateFor(assignment)), path);
+    WeightFile file = ExportWeights(net_, assignment, CalibrateFor(assignment));
+    file.metadata.insert(pixel_statistics_.begin(), pixel_statistics_.end());
+    return WriteWeightFile(file, path);
   });
 }
 
@@ -188,7 +203,10 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
     const absl::StatusOr<WeightFile> file = ReadWeightFile(path);
     if (!file.ok()) return file.status();
     absl::Status imported = ImportWeights(*file, net_);
-    if (imported.ok()) optimizer_.Reset();
+    if (imported.ok()) {
+      optimizer_.Reset();
+      gradient_watch_.Reset();
+    }
     return imported;
   });
 }

@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "supernet/data/sampler.h"
 #include "supernet/execution/calibration.h"
+#include "supernet/execution/gradient_watch.h"
 #include "supernet/execution/image_store.h"
 #include "supernet/execution/oracle_factory.h"
 #include "supernet/execution/sgd.h"
@@ -26,7 +28,7 @@ class SupernetOracle : public Oracle {
                  c10::Device device);
 
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
-  absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images) override;
+  absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override;
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
   absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
   absl::Status LoadWeights(const std::string& path) override;
@@ -39,12 +41,15 @@ class SupernetOracle : public Oracle {
   const double explosion_loss_;  // a step above it is not applied
   const ImageStore train_images_;
   const ImageStore test_images_;
-  std::vector<int64_t> search_indices_;         // ascending; into the training images
-  std::vector<int64_t> recalibration_indices_;  // the same for every evaluation
+  const std::map<std::string, std::string> pixel_statistics_;  // for the metadata of weight files
+  std::vector<int64_t> search_indices_;                        // ascending; into the training images
+  std::vector<int64_t> same_probe_indices_;                    // the search split, shuffled
+  std::vector<int64_t> recalibration_indices_;                 // the same for every evaluation
   std::vector<int64_t> test_indices_;
 
   Supernet net_;
   Sgd optimizer_;
+  GradientWatch gradient_watch_;
   BatchSampler train_order_;
   BatchSampler search_order_;
   int64_t step_ = 0;

@@ -240,11 +240,11 @@ std::vector<std::string> OptionFaults(std::string_view name, const ModelOptions&
 
 const std::vector<ModelInfo>& Models() {
   static const std::vector<ModelInfo> models = {
-      {"resnet8", "residual network of 8 layers for small images (He et al. 2016, section 4.2, n = 1)"},
-      {"resnet20", "residual network of 20 layers for small images (He et al. 2016, section 4.2, n = 3)"},
-      {"resnet18", "residual network of 18 layers, basic blocks (He et al. 2016)"},
-      {"resnet50", "residual network of 50 layers, bottleneck blocks, version 1.5 (He et al. 2016)"},
-      {"mobilenet_v2", "inverted residuals with linear bottlenecks, any width (Sandler et al. 2018)"},
+      {"resnet8", "residual network of 8 layers for small images (He et al. 2016, section 4.2, n = 1)", 32},
+      {"resnet20", "residual network of 20 layers for small images (He et al. 2016, section 4.2, n = 3)", 32},
+      {"resnet18", "residual network of 18 layers, basic blocks (He et al. 2016)", 224},
+      {"resnet50", "residual network of 50 layers, bottleneck blocks, version 1.5 (He et al. 2016)", 224},
+      {"mobilenet_v2", "inverted residuals with linear bottlenecks, any width (Sandler et al. 2018)", 224},
   };
   return models;
 }

@@ -36,7 +36,8 @@ struct ModelOptions {
 
 struct ModelInfo {
   std::string name;
-  std::string description;  // one line: structure, year, source
+  std::string description;       // one line: structure, year, source
+  int64_t customary_size = 224;  // pixels of width and height at which its figures are quoted
 };
 
 // resnet8, resnet20: He et al. 2016, section 4.2 (CIFAR): 3×3 stem of 16 channels, three stages of 16,

@@ -22,8 +22,8 @@ namespace precis {
 struct StepOutcome {
   double loss = 0;      // mean over the batch, before the update; NaN or infinite as computed
   double accuracy = 0;  // share of the training batch, 0…1
-  bool applied = true;  // false: the loss or a gradient was not finite or the loss exploded, and weights,
-                        // optimiser and statistics are as before the call
+  bool applied = true;  // false: the loss or the gradient was not finite or exploded, and weights, optimiser
+                        // and statistics are as before the call
 };
 
 struct Quality {
@@ -44,6 +44,12 @@ struct Evaluation {
   std::vector<double> activation_max_abs;  // the calibrated input range of every layer
 };
 
+// Which images of the search split a probe takes.
+enum class ProbeImages {
+  kNext,  // the next of its shuffled order, round and round
+  kSame,  // the same at every call of this size, and more of them at a larger size; moves nothing
+};
+
 class Oracle {
  public:
   virtual ~Oracle() = default;
@@ -52,9 +58,10 @@ class Oracle {
   // one step whether applied or not.
   virtual absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) = 0;
 
-  // Quick quality for a reward: the next `images` images of the search split in its shuffled order, with
-  // batch statistics and dynamic ranges. Changes nothing but the position in that order.
-  virtual absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images) = 0;
+  // Quick quality, for a reward or a comparison: on `images` images of the search split, with batch
+  // statistics and dynamic ranges. Changes nothing but the position in the split's order. kSame: at most as
+  // many images as the split has.
+  virtual absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) = 0;
 
   // Counted quality on a whole split (see Evaluation). Leaves the weights and the training statistics as
   // they were. The assignment may use any format, fp32 for a float reference included.

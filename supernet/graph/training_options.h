@@ -17,9 +17,12 @@ struct TrainingOptions {
   int64_t steps = 0;  // the whole schedule, frozen share included; the cosine ends here
   int64_t batch_size = 128;
 
-  // SGD. The rate rises linearly over the first warmup_share of the steps, then falls to 0 on a cosine.
+  // SGD. The rate rises linearly over the first warmup_share of the steps, stays, and falls to 0 on a cosine
+  // over the last decay_share (from the end of the rise at the earliest). A search wants to stay: its samples
+  // compare, and the frozen share anneals what was chosen.
   double learning_rate = 0.1;
   double warmup_share = 0.05;
+  double decay_share = 0.5;  // above 0, up to 1
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = 5e-4;  // not on batch-norm parameters and biases
@@ -27,7 +30,10 @@ struct TrainingOptions {
 
   // A step is not applied if its loss is not finite or above this multiple of ln(classes).
   double explosion_factor = 4.0;
-  double gradient_clip_norm = 5.0;  // global L2 norm; 0 = off
+  // Likewise if its gradient's norm is above this multiple of the usual norm; 0 = off.
+  double gradient_explosion_factor = 5.0;
+  // Global L2 norm; 0 = off.
+  double gradient_clip_norm = 1.0;
 
   int64_t recalibration_images = 2048;  // training images behind each counted evaluation
   int64_t evaluation_batch_size = 256;

@@ -110,7 +110,7 @@ int PrintPeak(const std::string& network, bool search) {
   for (int i = 0; i < kPeakSteps; ++i) {
     const Assignment assignment = search ? mixed.Next() : fp32;
     PRECIS_CHECK(subject.oracle->TrainStep(assignment).ok());
-    if (search) PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch).ok());
+    if (search) PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch, ProbeImages::kNext).ok());
   }
   std::cout << StatusBytes("VmHWM:") - before << "\n";
   return 0;
@@ -159,7 +159,7 @@ void SearchStep(benchmark::State& state, const std::string& network) {
     const Assignment assignment = mixed.Next();
     fp32_steps.push_back(Seconds([&] { train(fp32); }));
     steps.push_back(Seconds([&] { train(assignment); }));
-    probes.push_back(Seconds([&] { PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch).ok()); }));
+    probes.push_back(Seconds([&] { PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch, ProbeImages::kNext).ok()); }));
     state.SetIterationTime(steps.back());
   }
   const double fp32_step = Median(fp32_steps);

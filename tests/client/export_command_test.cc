@@ -75,6 +75,7 @@ TEST_F(ExportTest, RefusesABudgetThatNothingFits) {
   EXPECT_THAT(ran.err, HasSubstr("the cheapest costs 0.2143 GBOPs"));
   EXPECT_THAT(Precis({"export", "abc", "--max-cost", "a lot"}).err, HasSubstr("--max-cost"));
   EXPECT_THAT(Precis({"export", "abc", "--max-cost", "1x int5"}).err, HasSubstr("no candidate that is int5"));
+  EXPECT_THAT(Precis({"export", "abc", "--max-cost", "1x int44"}).err, HasSubstr("Did you mean \"int4\"?"));
   EXPECT_THAT(service_.exports, IsEmpty());
 }
 

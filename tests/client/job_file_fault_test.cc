@@ -17,6 +17,8 @@ struct Case {
   std::vector<std::string> faults;  // each line begins with this, or holds what stands after a "*"
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
 class JobFileFaults : public ::testing::TestWithParam<Case> {};
 
 TEST_P(JobFileFaults, AreAllFound) {

@@ -103,6 +103,26 @@ TEST(JobFile, RefusesWhatIsNoMapping) {
   }
 }
 
+// No truncation and no flipped bit may do worse than be refused.
+TEST(JobFile, SurvivesDamage) {
+  const std::string text =
+      "# a comment\nmodel: {name: resnet8, width_multiplier: 0.5}\nspace:\n  formats:\n    - int4\n    - "
+      "\"int8\"\n"
+      "cost:\n  target: >-\n    1.1x\n    int4\ntraining: {epochs: 4, nesterov: true}\n? seed\n: 18\n";
+  ASSERT_TRUE(ParseJobFile(text, {}).ok());
+  int read = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    read += ParseJobFile(text.substr(0, i), {}).ok();
+    read += ParseJobFile(text.substr(i), {}).ok();
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = text;
+      damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
+      read += ParseJobFile(damaged, {}).ok();
+    }
+  }
+  EXPECT_GT(read, 0);
+}
+
 TEST(JobFile, RemembersWhereEverythingStands) {
   const JobFile file = Parse("model:\n  name: resnet8\nspace:\n  formats: [int4, int8]\n");
   EXPECT_EQ(file.places.at("model.name"), (Place{2, 3, ""}));

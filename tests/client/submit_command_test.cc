@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "client/exit_codes.h"
 #include "tests/client/fake_search_service.h"
@@ -13,6 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -54,9 +54,8 @@ TEST_F(SubmitTest, SendsAFreshUuidOrTheOneGiven) {
   Precis({"submit", "-"}, kGood);
   Precis({"submit", "-", "--request-id", "mine"}, kGood);
   ASSERT_THAT(service_.submitted, SizeIs(3));
-  const std::regex uuid("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}");
-  EXPECT_TRUE(std::regex_match(service_.submitted[0].request_id(), uuid))
-      << service_.submitted[0].request_id();
+  EXPECT_THAT(service_.submitted[0].request_id(),
+              MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
   EXPECT_NE(service_.submitted[0].request_id(), service_.submitted[1].request_id());
   EXPECT_EQ(service_.submitted[2].request_id(), "mine");
 }

@@ -45,6 +45,8 @@ struct Bad {
   std::string message;  // begins with this, or holds it after "*"
 };
 
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
+
 class RefusedYaml : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(RefusedYaml, SaysWhatIsWrong) {

@@ -98,6 +98,25 @@ TEST_P(ControllerContract, BeliefsAreProbabilities) {
   }
 }
 
+// A preference moves every belief by its share, or none where there is no policy.
+TEST_P(ControllerContract, PreferencesTiltTheBeliefs) {
+  const auto controller = Make();
+  Run(*controller, 0, kContractSteps / 2);
+  const auto before = controller->LogProbabilities();
+  std::vector<std::vector<double>> preferences;
+  for (int count : Counts()) preferences.emplace_back(static_cast<size_t>(count), 0.0);
+  preferences[2] = {0, -1, -2, -0.5};
+  controller->Prefer(preferences);
+  const auto after = controller->LogProbabilities();
+  const bool has_policy = after[2] != before[2];
+  for (size_t d = 0; d < before.size(); ++d) {
+    for (size_t o = 1; o < before[d].size(); ++o) {
+      const double tilt = has_policy ? preferences[d][o] - preferences[d][0] : 0;
+      EXPECT_NEAR((after[d][o] - after[d][0]) - (before[d][o] - before[d][0]), tilt, 1e-6) << d << " " << o;
+    }
+  }
+}
+
 TEST_P(ControllerContract, EqualSeedsActAlikeAndOthersDoNot) {
   const auto a = Make(1), b = Make(1), c = Make(2);
   const auto from_a = Run(*a, 0, kContractSteps);

@@ -1,13 +1,13 @@
 // What every Launcher must do. Instantiate LauncherContract with a bench for each implementation.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/launcher/launcher.h"
@@ -37,25 +37,27 @@ class ExitRecorder {
  public:
   std::function<void(const WorkerExit&)> Callback() {
     return [this](const WorkerExit& exit) {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       EXPECT_FALSE(exit_.has_value()) << "on_exit called twice";
       exit_ = exit;
+      ended_.notify_all();
     };
   }
   WorkerExit Await() {
-    absl::MutexLock lock(&mutex_);
-    const auto there = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return exit_.has_value(); };
-    mutex_.Await(absl::Condition(&there));
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return exit_.has_value(); });
     return *exit_;
   }
   bool called() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return exit_.has_value();
   }
 
  private:
-  absl::Mutex mutex_;
-  std::optional<WorkerExit> exit_ ABSL_GUARDED_BY(mutex_);
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::optional<WorkerExit> exit_;
 };
 
 class LauncherContract : public testing::TestWithParam<LauncherBenchMaker> {

@@ -71,7 +71,7 @@ class OracleContract : public ::testing::TestWithParam<OracleFactory> {
   }
 
   static Quality Probe(Oracle& oracle, const Assignment& assignment, int64_t images) {
-    absl::StatusOr<Quality> quality = oracle.Probe(assignment, images);
+    absl::StatusOr<Quality> quality = oracle.Probe(assignment, images, ProbeImages::kNext);
     EXPECT_TRUE(quality.ok()) << quality.status();
     return quality.ok() ? *quality : Quality{};
   }
@@ -117,6 +117,23 @@ TEST_P(OracleContract, ResultsAreInRange) {
     ASSERT_EQ(evaluation.activation_max_abs.size(), GetParam().layer_count);
     for (const double max_abs : evaluation.activation_max_abs) EXPECT_GE(max_abs, 0);
   }
+}
+
+TEST_P(OracleContract, ProbesOnTheSameImagesCompare) {
+  const std::unique_ptr<Oracle> oracle = Make();
+  const std::unique_ptr<Oracle> plain = Make();
+  Train(*oracle, Mixed(), 3);
+  Train(*plain, Mixed(), 3);
+  const absl::StatusOr<Quality> first = oracle->Probe(Mixed(), 7, ProbeImages::kSame);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->images, 7);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(oracle->Probe(Uniform("int3"), 5, ProbeImages::kSame).ok());
+    const absl::StatusOr<Quality> again = oracle->Probe(Mixed(), 7, ProbeImages::kSame);
+    ASSERT_TRUE(again.ok()) << again.status();
+    ExpectSame(*first, *again);
+  }
+  for (int i = 0; i < 3; ++i) ExpectSame(Probe(*oracle, Mixed(), 9), Probe(*plain, Mixed(), 9));
 }
 
 TEST_P(OracleContract, TakesAnyFormatEvenFloat) {
@@ -206,7 +223,7 @@ TEST_P(OracleContract, AnAssignmentOfAnotherSizeIsABrokenInvariant) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const Assignment wrong = UniformAssignment(GetParam().layer_count + 1, *ParseFormat("int8"));
   EXPECT_DEATH((void)Make()->TrainStep(wrong), "broken invariant");
-  EXPECT_DEATH((void)Make()->Probe(wrong, 1), "broken invariant");
+  EXPECT_DEATH((void)Make()->Probe(wrong, 1, ProbeImages::kNext), "broken invariant");
   EXPECT_DEATH((void)Make()->Evaluate(wrong, Split::kSearch), "broken invariant");
 }
 

@@ -23,7 +23,8 @@ data: {name: fashion_mnist, search_images: 500}
 space: {formats: [int4, int8]}
 cost: {target: 1.3x int4}
 reward: {probe_images: 64}
-training: {epochs: 0.1, recalibration_images: 256}
+training: {epochs: 0.3, recalibration_images: 256}
+controller: {warmup_share: 0.5}
 finish: {sampled_candidates: 4}
 seed: 7
 threads: 1
@@ -80,7 +81,12 @@ class Server:
         """The exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(DEADLINE_S)
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def worker_pids(self):
         """Processes that this server started and that have not ended."""

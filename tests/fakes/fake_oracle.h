@@ -93,14 +93,20 @@ class FakeOracle final : public Oracle {
     return StepOutcome{.loss = Loss(accuracy), .accuracy = accuracy, .applied = true};
   }
 
-  absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images) override {
+  absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override {
     PRECIS_CHECK(images > 0);
     Record(Call::Kind::kProbe, assignment);
     const int64_t probe = probes_++;
+    const auto next = static_cast<uint64_t>(which == ProbeImages::kNext ? next_probes_++ : 0);
     if (probe == options_.failing_probe) return absl::UnavailableError("injected failure of a probe");
     if (options_.non_finite_probes.contains(probe)) return Quality{std::nan(""), std::nan(""), images};
-    const double accuracy =
-        Noisy(TrueAccuracy(assignment), images, Normal("probe", static_cast<uint64_t>(probe)));
+    // On the same images most of the luck is shared.
+    const double draw = which == ProbeImages::kNext
+                            ? Normal("probe", next)
+                            : 0.95 * Normal("same", static_cast<uint64_t>(images)) +
+                                  0.3 * Normal(absl::StrCat("same ", AssignmentText(assignment)),
+                                               static_cast<uint64_t>(images));
+    const double accuracy = Noisy(TrueAccuracy(assignment), images, draw);
     return Quality{accuracy, Loss(accuracy), images};
   }
 
@@ -252,6 +258,7 @@ class FakeOracle final : public Oracle {
   std::vector<float> habit_;         // moving average of the bits it was trained at
   int64_t steps_ = 0;
   int64_t probes_ = 0;
+  int64_t next_probes_ = 0;
   int64_t evaluations_ = 0;
   std::vector<Call> calls_;
 };

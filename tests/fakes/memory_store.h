@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "server/store/page_key.h"
 #include "server/store/store.h"
@@ -19,7 +20,7 @@ namespace precis::server {
 class MemoryStore final : public Store {
  public:
   absl::StatusOr<JobRecord> InsertJob(const JobRecord& job) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     for (const auto& [id, entry] : jobs_) {
       if (job.request_id.empty() || entry.job.request_id != job.request_id) continue;
       if (entry.job.spec_digest == job.spec_digest) return entry.job;
@@ -33,7 +34,7 @@ class MemoryStore final : public Store {
   }
 
   absl::StatusOr<JobRecord> MutateJob(const std::string& id, const Mutation& mutate) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto found = jobs_.find(id);
     if (found == jobs_.end()) return NotFound(id);
     JobRecord job = found->second.job;
@@ -50,7 +51,7 @@ class MemoryStore final : public Store {
   }
 
   absl::Status AppendBatch(const std::string& job_id, const WorkerBatch& batch) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto found = jobs_.find(job_id);
     if (found == jobs_.end()) return NotFound(job_id);
     Entry& entry = found->second;
@@ -78,7 +79,7 @@ class MemoryStore final : public Store {
   }
 
   absl::StatusOr<Page<JobRecord>> QueryJobs(const JobQuery& query) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     std::vector<JobRecord> all;
     for (const auto& [id, entry] : jobs_) {
       if (!query.id.empty() && id != query.id) continue;
@@ -107,7 +108,7 @@ class MemoryStore final : public Store {
   }
 
   absl::StatusOr<Page<search::Candidate>> QueryCandidates(const CandidateQuery& query) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto found = jobs_.find(query.job_id);
     if (found == jobs_.end()) return NotFound(query.job_id);
     if (query.order == CandidateOrder::kCost &&
@@ -154,7 +155,7 @@ class MemoryStore final : public Store {
   }
 
   absl::StatusOr<Page<Event>> QueryEvents(const EventQuery& query) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto found = jobs_.find(query.job_id);
     if (found == jobs_.end()) return NotFound(query.job_id);
     std::vector<Event> all;
@@ -198,8 +199,8 @@ class MemoryStore final : public Store {
     return page;
   }
 
-  absl::Mutex mutex_;
-  std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::map<std::string, Entry> jobs_;  // guarded by mutex_
 };
 
 }  // namespace precis::server

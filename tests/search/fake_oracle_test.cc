@@ -56,8 +56,8 @@ TEST(FakeOracle, FailsWhereItIsTold) {
   EXPECT_FALSE(oracle.TrainStep(a)->applied);
   EXPECT_EQ(oracle.TrueAccuracy(a), before);
   EXPECT_EQ(oracle.TrainStep(a).status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(std::isnan(oracle.Probe(a, 5)->accuracy));
-  EXPECT_EQ(oracle.Probe(a, 5).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(std::isnan(oracle.Probe(a, 5, ProbeImages::kNext)->accuracy));
+  EXPECT_EQ(oracle.Probe(a, 5, ProbeImages::kNext).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(oracle.Evaluate(a, Split::kSearch).status().code(), absl::StatusCode::kUnavailable);
 }
 

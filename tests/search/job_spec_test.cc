@@ -99,6 +99,8 @@ const std::vector<Fault>& Faults() {
       {"training.weight_decay", "from 0 up to 1", [](JobSpec& s) { s.training.weight_decay = -1; }},
       {"training.label_smoothing", "below 1", [](JobSpec& s) { s.training.label_smoothing = 1; }},
       {"training.explosion_factor", "above 1", [](JobSpec& s) { s.training.explosion_factor = 1; }},
+      {"training.gradient_explosion_factor", "0 turns it off",
+       [](JobSpec& s) { s.training.gradient_explosion_factor = 0.5; }},
       {"training.gradient_clip_norm", "0 turns it off",
        [](JobSpec& s) { s.training.gradient_clip_norm = -1; }},
       {"training.recalibration_images", "2 to 54000",
@@ -181,8 +183,8 @@ TEST(Schedule, SharesOutTheSteps) {
   JobSpec spec = SampleJob();
   const Schedule usual = ScheduleOf(spec, dataset);
   EXPECT_EQ(usual.total_steps, 1688);  // 4 · 54000 / 128
-  EXPECT_EQ(usual.search_steps, 1266);
-  EXPECT_EQ(usual.warmup_steps, 317);
+  EXPECT_EQ(usual.search_steps, 844);
+  EXPECT_EQ(usual.warmup_steps, 211);
   spec.finish.frozen_share = 0;
   spec.controller.warmup_share = 0;
   const Schedule bare = ScheduleOf(spec, dataset);

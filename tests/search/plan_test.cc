@@ -191,6 +191,7 @@ TEST(Fingerprint, ChangesWithEverythingElse) {
       [](JobSpec& s) { s.training.weight_decay = 0; },
       [](JobSpec& s) { s.training.label_smoothing = 0.1; },
       [](JobSpec& s) { s.training.explosion_factor = 5; },
+      [](JobSpec& s) { s.training.gradient_explosion_factor = 0; },
       [](JobSpec& s) { s.training.gradient_clip_norm = 0; },
       [](JobSpec& s) { s.training.recalibration_images = 1024; },
       [](JobSpec& s) { s.training.evaluation_batch_size = 128; },

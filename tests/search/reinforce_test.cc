@@ -152,7 +152,10 @@ TEST(Reinforce, ConvergesOnABanditWithACostTarget) {
 }
 
 TEST(Reinforce, ThePenaltyMakesTheEntropyFall) {
-  ReinforceController controller({4, 4, 4, 4}, Options(100, 2000));
+  ReinforceOptions options = Options(100, 2000);
+  options.spec.learning_rate = 0.02;
+  options.spec.entropy_weight = 0.5;
+  ReinforceController controller({4, 4, 4, 4}, options);
   std::mt19937_64 noise(9);
   std::vector<double> entropies;
   for (int64_t step = 0; step < 2000; ++step) {

@@ -131,6 +131,37 @@ TEST(SqliteStore, AFileThatIsNoDatabaseIsDataLoss) {
   EXPECT_EQ(SqliteStore::Open(dir.path()).status().code(), absl::StatusCode::kDataLoss);
 }
 
+// Rows that nobody of ours wrote, as after a flipped bit: said, never a crash.
+TEST(SqliteStore, DamagedRowsAreDataLoss) {
+  const char* const damages[] = {
+      "UPDATE jobs SET state = 77",      "UPDATE jobs SET phase = -1",
+      "UPDATE jobs SET constrained = 9", "UPDATE candidates SET origin = 5",
+      "UPDATE events SET kind = 9",      "UPDATE candidates SET assignment = 'int8'",
+      "DELETE FROM candidate_costs",     "UPDATE candidates SET assignment = 'florp'",
+      "DELETE FROM job_costs",           "DELETE FROM job_layers",
+  };
+  for (const char* damage : damages) {
+    SCOPED_TRACE(damage);
+    TempDir dir;
+    {
+      std::unique_ptr<Store> store = OpenStore(dir.path());
+      ASSERT_TRUE(store->InsertJob(SampleJob("a")).ok());
+      ASSERT_TRUE(store->MutateJob("a", StartRunning).ok());
+      ASSERT_TRUE(store->AppendBatch("a", {.number = 1, .candidates = {SampleCandidate(1)}}).ok());
+    }
+    RunSql(dir.path() + "/precis.db", absl::StrCat("PRAGMA ignore_check_constraints = ON; ", damage));
+    std::unique_ptr<Store> store = OpenStore(dir.path());
+    JobQuery one;
+    one.id = "a";
+    const absl::StatusCode codes[] = {store->QueryJobs(one).status().code(),
+                                      store->QueryCandidates({.job_id = "a"}).status().code(),
+                                      store->QueryEvents({.job_id = "a"}).status().code(),
+                                      store->MutateJob("a", StartRunning).status().code()};
+    EXPECT_THAT(codes, testing::Contains(absl::StatusCode::kDataLoss));
+    EXPECT_THAT(codes, testing::Each(testing::AnyOf(absl::StatusCode::kOk, absl::StatusCode::kDataLoss)));
+  }
+}
+
 TEST(SqliteStore, AFolderThatCannotBeMadeIsNamedWithTheReason) {
   TempDir dir;
   std::ofstream(dir.path() + "/file") << "in the way";

@@ -1,8 +1,8 @@
 // Calibrated statistics are those of all images together, and average ranges.
 #include "supernet/execution/calibration.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <numeric>
 
@@ -33,9 +33,9 @@ class CalibrationTest : public ::testing::Test {
 // batch of everything; batches of 7 do not divide 50.
 TEST_F(CalibrationTest, MomentsAreThoseOfAllImagesTogether) {
   const Calibration calibration = Calibrate(net_, float_, images_, indices_, 7);
-  const at::Tensor x = torch::conv2d(images_.Get(indices_).images, net_.Weight(1), {}, 1, 1).detach();
-  EXPECT_TRUE(torch::allclose(calibration.mean[2], x.mean({0, 2, 3}), 1e-4, 1e-5));
-  EXPECT_TRUE(torch::allclose(calibration.variance[2], x.var({0, 2, 3}, /*unbiased=*/false), 1e-4, 1e-5));
+  const at::Tensor x = at::conv2d(images_.Get(indices_).images, net_.Weight(1), {}, 1, 1).detach();
+  EXPECT_TRUE(at::allclose(calibration.mean[2], x.mean({0, 2, 3}), 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(calibration.variance[2], x.var({0, 2, 3}, /*unbiased=*/false), 1e-4, 1e-5));
   EXPECT_FALSE(calibration.mean[1].defined());
 }
 
@@ -53,9 +53,9 @@ TEST_F(CalibrationTest, DependsOnTheAssignment) {
   const Calibration a = Calibrate(net_, float_, images_, indices_, 25);
   const Calibration b = Calibrate(net_, int2, images_, indices_, 25);
   const Calibration c = Calibrate(net_, float_, images_, indices_, 25);
-  EXPECT_FALSE(torch::equal(a.mean[2], b.mean[2]));
-  EXPECT_TRUE(torch::equal(a.mean[2], c.mean[2]));
-  EXPECT_TRUE(torch::equal(a.activation_max_abs, c.activation_max_abs));
+  EXPECT_FALSE(at::equal(a.mean[2], b.mean[2]));
+  EXPECT_TRUE(at::equal(a.mean[2], c.mean[2]));
+  EXPECT_TRUE(at::equal(a.activation_max_abs, c.activation_max_abs));
 }
 
 }  // namespace

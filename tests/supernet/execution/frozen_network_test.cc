@@ -1,12 +1,13 @@
 // The frozen network computes what its definition says, folding or not.
 #include "supernet/execution/frozen_network.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <numeric>
 #include <variant>
 
+#include "supernet/execution/norm_activate.h"
 #include "supernet/quantizers/fake_quantize.h"
 #include "tests/supernet/execution/synthetic.h"
 
@@ -32,12 +33,12 @@ at::Tensor Reference(const Supernet& net, const Assignment& assignment, const Ca
       const at::Tensor w =
           FakeQuantizePerChannel(net.Weight(id), formats.weight, MaxAbsPerChannel(net.Weight(id)));
       values.push_back(is_conv ? RunConv(std::get<Conv2dNode>(node.op), x, w, net.Bias(id))
-                               : torch::linear(x, w, net.Bias(id)));
+                               : at::linear(x, w, net.Bias(id)));
       ++layer;
     } else if (std::holds_alternative<BatchNormNode>(node.op)) {
       const auto index = static_cast<size_t>(id);
-      values.push_back(torch::batch_norm(in[0], net.Weight(id), net.Bias(id), calibration.mean[index],
-                                         calibration.variance[index], false, 0, kBatchNormEpsilon, false));
+      values.push_back(at::batch_norm(in[0], net.Weight(id), net.Bias(id), calibration.mean[index],
+                                      calibration.variance[index], false, 0, kBatchNormEpsilon, false));
     } else {
       values.push_back(RunPlainNode(node.op, in, /*overwrite=*/false));
     }
@@ -51,9 +52,9 @@ TEST(FrozenNetwork, EqualsItsDefinition) {
   const Supernet net(SmallGraph(), 3, at::kCPU);
   std::vector<int64_t> indices(60);
   std::iota(indices.begin(), indices.end(), 0);
-  const torch::NoGradGuard no_gradients;
+  const at::NoGradGuard no_gradients;
   for (const Parameter& parameter : net.parameters()) {
-    if (!parameter.decays) parameter.value.add_(torch::rand_like(parameter.value));
+    if (!parameter.decays) parameter.value.add_(at::rand_like(parameter.value));
   }
   for (const char* format : {"fp32", "bf16", "int8", "e4m3"}) {
     SCOPED_TRACE(format);
@@ -65,9 +66,9 @@ TEST(FrozenNetwork, EqualsItsDefinition) {
     const at::Tensor expected = Reference(net, assignment, calibration, batch);
     // Folding rounds differently, which can move a value across a rounding boundary of its format.
     const double tolerance = std::string(format) == "fp32" ? 1e-4 : 0.15;
-    EXPECT_TRUE(torch::allclose(logits, expected, 1e-4, tolerance)) << (logits - expected).abs().max();
+    EXPECT_TRUE(at::allclose(logits, expected, 1e-4, tolerance)) << (logits - expected).abs().max();
     EXPECT_LT((logits - expected).abs().mean().item<double>(), tolerance / 10);
-    EXPECT_TRUE(torch::equal(batch, kept));
+    EXPECT_TRUE(at::equal(batch, kept));
   }
 }
 

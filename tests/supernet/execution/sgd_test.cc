@@ -9,6 +9,7 @@ namespace {
 
 TEST(LearningRate, RisesLinearlyThenFallsOnACosine) {
   TrainingOptions options;
+  options.decay_share = 1;
   options.steps = 100;
   options.learning_rate = 0.4;
   options.warmup_share = 0.1;
@@ -24,6 +25,18 @@ TEST(LearningRate, RisesLinearlyThenFallsOnACosine) {
   for (int64_t step = 10; step < 100; ++step) {
     EXPECT_LT(LearningRateAt(step + 1, options), LearningRateAt(step, options) + 1e-12);
   }
+}
+
+TEST(LearningRate, StaysUntilItsLastShare) {
+  TrainingOptions options;
+  options.steps = 100;
+  options.learning_rate = 0.4;
+  options.warmup_share = 0.1;
+  options.decay_share = 0.4;
+  for (int64_t step = 9; step <= 60; ++step) EXPECT_DOUBLE_EQ(LearningRateAt(step, options), 0.4);
+  EXPECT_LT(LearningRateAt(61, options), 0.4);
+  EXPECT_DOUBLE_EQ(LearningRateAt(80, options), 0.2);
+  EXPECT_EQ(LearningRateAt(100, options), 0);
 }
 
 TEST(LearningRate, WithoutWarmUpStartsAtTheTop) {

@@ -1,10 +1,12 @@
 // The differentiable pass: fresh weights, every network of the zoo, what quantisation does and does not do.
 #include "supernet/execution/supernet.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
+#include "supernet/execution/norm_activate.h"
 #include "supernet/graph/model_zoo.h"
 #include "supernet/quantizers/fake_quantize.h"
 #include "tests/supernet/execution/synthetic.h"
@@ -38,9 +40,9 @@ TEST(Supernet, FreshWeightsAreAFunctionOfTheSeed) {
   const Supernet b(SmallGraph(), 5, at::kCPU);
   const Supernet c(SmallGraph(), 6, at::kCPU);
   for (size_t i = 0; i < a.parameters().size(); ++i) {
-    EXPECT_TRUE(torch::equal(a.parameters()[i].value, b.parameters()[i].value));
+    EXPECT_TRUE(at::equal(a.parameters()[i].value, b.parameters()[i].value));
   }
-  EXPECT_FALSE(torch::equal(a.parameters()[0].value, c.parameters()[0].value));
+  EXPECT_FALSE(at::equal(a.parameters()[0].value, c.parameters()[0].value));
   EXPECT_EQ(a.parameters()[0].name, "stem.conv.weight");
 }
 
@@ -63,12 +65,12 @@ TEST(Supernet, EveryNetworkOfTheZooRunsForwardAndBackward) {
     const ModelGraph graph =
         *BuildModel(info.name, {.channels = 1, .height = 32, .width = 32, .width_multiplier = 0.25});
     const Supernet net(graph, 1, at::kCPU);
-    const at::Tensor images = torch::randn({4, 1, 32, 32}).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor images = at::randn({4, 1, 32, 32}).contiguous(at::MemoryFormat::ChannelsLast);
     for (const char* format : {"fp32", "int8", "e2m1"}) {
       const at::Tensor logits =
           net.Forward(images, UniformAssignment(net.layer_count(), *ParseFormat(format)));
       EXPECT_EQ(logits.sizes(), at::IntArrayRef({4, 10}));
-      const at::Tensor loss = torch::nn::functional::cross_entropy(logits, torch::arange(4));
+      const at::Tensor loss = at::cross_entropy_loss(logits, at::arange(4));
       for (const at::Tensor& gradient : torch::autograd::grad({loss}, Values(net))) {
         EXPECT_TRUE(gradient.isfinite().all().item<bool>());
       }
@@ -87,7 +89,7 @@ TEST(Supernet, ComputesTheQuantisedNetworkAndItsStraightThroughGradient) {
   const Supernet net(graph, 1, at::kCPU);
   Assignment assignment = UniformAssignment(2, *ParseFormat("int4"));
   assignment.layers[1] = {*ParseFormat("int3"), *ParseFormat("e2m1")};
-  const at::Tensor images = torch::randn({5, 2, 4, 4});
+  const at::Tensor images = at::randn({5, 2, 4, 4});
 
   auto quantise = [](const at::Tensor& x, const Format& format) {
     return x + (FakeQuantizePerTensor(x.detach(), format, MaxAbsPerTensor(x)) - x.detach());
@@ -95,33 +97,32 @@ TEST(Supernet, ComputesTheQuantisedNetworkAndItsStraightThroughGradient) {
   auto quantise_rows = [](const at::Tensor& w, const Format& format) {
     return w + (FakeQuantizePerChannel(w.detach(), format, MaxAbsPerChannel(w)) - w.detach());
   };
-  at::Tensor x = torch::conv2d(quantise(images, assignment.layers[0].activation),
-                               quantise_rows(net.Weight(conv), assignment.layers[0].weight), {}, 1, 1);
-  x = torch::batch_norm(x, net.Weight(norm), net.Bias(norm), {}, {}, true, 0, kBatchNormEpsilon, false)
-          .relu();
+  at::Tensor x = at::conv2d(quantise(images, assignment.layers[0].activation),
+                            quantise_rows(net.Weight(conv), assignment.layers[0].weight), {}, 1, 1);
+  x = at::batch_norm(x, net.Weight(norm), net.Bias(norm), {}, {}, true, 0, kBatchNormEpsilon, false).relu();
   x = x.mean({2, 3});
   const at::Tensor expected =
-      torch::linear(quantise(x, assignment.layers[1].activation),
-                    quantise_rows(net.Weight(linear), assignment.layers[1].weight), net.Bias(linear));
+      at::linear(quantise(x, assignment.layers[1].activation),
+                 quantise_rows(net.Weight(linear), assignment.layers[1].weight), net.Bias(linear));
 
   const at::Tensor logits = net.Forward(images, assignment);
-  EXPECT_TRUE(torch::allclose(logits, expected, 1e-4, 1e-5));
-  const at::Tensor direction = torch::randn_like(logits);
+  EXPECT_TRUE(at::allclose(logits, expected, 1e-4, 1e-5));
+  const at::Tensor direction = at::randn_like(logits);
   const auto gradients = torch::autograd::grad({logits}, Values(net), {direction});
   const auto expected_gradients = torch::autograd::grad({expected}, Values(net), {direction});
   for (size_t i = 0; i < gradients.size(); ++i) {
-    EXPECT_TRUE(torch::allclose(gradients[i], expected_gradients[i], 1e-4, 1e-5)) << net.parameters()[i].name;
+    EXPECT_TRUE(at::allclose(gradients[i], expected_gradients[i], 1e-4, 1e-5)) << net.parameters()[i].name;
   }
 }
 
 TEST(Supernet, MeasuresEveryLayerForAnObserverAndNothingChanges) {
   const Supernet net(SmallGraph(), 1, at::kCPU);
-  const at::Tensor images = torch::randn({5, 2, 8, 8});
+  const at::Tensor images = at::randn({5, 2, 8, 8});
   for (const char* format : {"fp32", "bf16", "int4"}) {
     const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat(format));
     Ranges ranges;
     const at::Tensor watched = net.Forward(images, assignment, &ranges);
-    EXPECT_TRUE(torch::equal(watched, net.Forward(images, assignment)));
+    EXPECT_TRUE(at::equal(watched, net.Forward(images, assignment)));
     EXPECT_EQ(ranges.layers.size(), net.layer_count());
     EXPECT_EQ(ranges.layers[0], images.abs().max().item<float>());
     EXPECT_EQ(ranges.batch_norms, 5);
@@ -131,7 +132,7 @@ TEST(Supernet, MeasuresEveryLayerForAnObserverAndNothingChanges) {
 // Two layers that read one tensor share its quantised copy only if they want the same format.
 TEST(Supernet, LayersThatShareAnInputKeepTheirOwnFormats) {
   const Supernet net(SmallGraph(), 1, at::kCPU);
-  const at::Tensor images = torch::randn({5, 2, 8, 8});
+  const at::Tensor images = at::randn({5, 2, 8, 8});
   const Assignment coarse = UniformAssignment(net.layer_count(), *ParseFormat("int4"));
   Assignment mixed = coarse;
   mixed.layers[1].activation = *ParseFormat("int8");  // block.a; block.shortcut reads the same tensor
@@ -140,9 +141,9 @@ TEST(Supernet, LayersThatShareAnInputKeepTheirOwnFormats) {
   const at::Tensor a = net.Forward(images, coarse);
   const at::Tensor b = net.Forward(images, mixed);
   const at::Tensor c = net.Forward(images, other);
-  EXPECT_FALSE(torch::equal(a, b));
-  EXPECT_FALSE(torch::equal(a, c));
-  EXPECT_FALSE(torch::equal(b, c));
+  EXPECT_FALSE(at::equal(a, b));
+  EXPECT_FALSE(at::equal(a, c));
+  EXPECT_FALSE(at::equal(b, c));
 }
 
 }  // namespace

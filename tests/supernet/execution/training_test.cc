@@ -128,6 +128,29 @@ TEST_F(TrainingTest, ARefusedStepLeavesNoTraceInTheMomentum) {
   EXPECT_TRUE(SameParameters(Weights(*a), Weights(*b)));
 }
 
+TEST_F(TrainingTest, AStepWhoseGradientExplodesIsRefused) {
+  OracleOptions options = SmallOptions();
+  options.training.gradient_explosion_factor = 1.0001;  // whatever is above the usual
+  const std::unique_ptr<Oracle> oracle = SmallOracle(options);
+  int refused = 0;
+  for (int i = 0; i < 20; ++i) {
+    const WeightFile before = Weights(*oracle);
+    const bool applied = Step(*oracle, Uniform("int8")).applied;
+    refused += !applied;
+    EXPECT_EQ(SameParameters(Weights(*oracle), before), !applied);
+  }
+  EXPECT_GT(refused, 2);
+  EXPECT_LT(refused, 18);
+}
+
+TEST_F(TrainingTest, WeightFilesSayHowPixelsWereNormalised) {
+  const WeightFile file = Weights(*SmallOracle());
+  for (const char* key : {"pixel_mean", "pixel_stddev"}) {
+    ASSERT_TRUE(file.metadata.contains(key)) << key;
+    EXPECT_GT(std::stod(file.metadata.at(key)), 0) << key;
+  }
+}
+
 TEST_F(TrainingTest, ClippingBoundsTheStep) {
   OracleOptions options = SmallOptions();
   options.training.momentum = 0;

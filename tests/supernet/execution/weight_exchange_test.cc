@@ -1,9 +1,9 @@
 // Weights to a file's tensors and back, and every way in which a file can fail to fit.
 #include "supernet/execution/weight_exchange.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "supernet/graph/model_zoo.h"
 #include "tests/supernet/execution/synthetic.h"
@@ -34,7 +34,7 @@ class WeightExchangeTest : public ::testing::Test {
     EXPECT_EQ(status.code(), code) << status;
     for (const std::string& essential : essentials)
       EXPECT_THAT(std::string(status.message()), HasSubstr(essential));
-    EXPECT_TRUE(torch::equal(net_.parameters()[0].value, before));
+    EXPECT_TRUE(at::equal(net_.parameters()[0].value, before));
   }
 
   Dataset dataset_;
@@ -48,7 +48,7 @@ TEST_F(WeightExchangeTest, RoundTripIsExact) {
   Supernet other(SmallGraph(), 4, at::kCPU);
   ASSERT_TRUE(ImportWeights(file, other).ok());
   for (size_t i = 0; i < net_.parameters().size(); ++i) {
-    EXPECT_TRUE(torch::equal(net_.parameters()[i].value, other.parameters()[i].value))
+    EXPECT_TRUE(at::equal(net_.parameters()[i].value, other.parameters()[i].value))
         << net_.parameters()[i].name;
     EXPECT_TRUE(other.parameters()[i].value.requires_grad());
     EXPECT_EQ(net_.parameters()[i].value.strides(), other.parameters()[i].value.strides());

@@ -1,8 +1,10 @@
 // Fake quantisation through autograd: values, layouts, and the straight-through rule at both edges.
 #include "supernet/quantizers/fake_quantize.h"
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "supernet/formats/scalar.h"
 #include "tests/supernet/quantizers/bits.h"
@@ -13,7 +15,7 @@ namespace {
 const float kInfinity = std::numeric_limits<float>::infinity();
 const float kNan = std::numeric_limits<float>::quiet_NaN();
 
-at::Tensor Scalar(float value) { return torch::tensor(value); }
+at::Tensor Scalar(float value) { return at::scalar_tensor(value, at::kFloat); }
 
 at::Tensor Gradient(const at::Tensor& x, const Format& format, const at::Tensor& max_abs, Clipping clipping,
                     const at::Tensor& grad_out, bool per_channel = false) {
@@ -25,15 +27,13 @@ at::Tensor Gradient(const at::Tensor& x, const Format& format, const at::Tensor&
 }
 
 TEST(FakeQuantize, RoundsToTheGridAndSaturates) {
-  const at::Tensor x =
-      torch::tensor({0.0f, 0.4f, 0.5f, 1.5f, 2.5f, -2.5f, 7.4f, 9.0f, -9.0f, kInfinity, kNan});
+  const at::Tensor x = at::tensor({0.0f, 0.4f, 0.5f, 1.5f, 2.5f, -2.5f, 7.4f, 9.0f, -9.0f, kInfinity, kNan});
   const at::Tensor y = FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(7));
-  EXPECT_TRUE(
-      SameBits(y, torch::tensor({0.0f, 0.0f, 0.0f, 2.0f, 2.0f, -2.0f, 7.0f, 7.0f, -7.0f, 7.0f, kNan})));
+  EXPECT_TRUE(SameBits(y, at::tensor({0.0f, 0.0f, 0.0f, 2.0f, 2.0f, -2.0f, 7.0f, 7.0f, -7.0f, 7.0f, kNan})));
 }
 
 TEST(FakeQuantize, Fp32IsTheSameTensor) {
-  const at::Tensor x = torch::randn({5});
+  const at::Tensor x = at::randn({5});
   EXPECT_TRUE(IsFloat32(*ParseFormat("fp32")));
   EXPECT_TRUE(FakeQuantizePerTensor(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
   EXPECT_TRUE(FakeQuantizePerChannel(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
@@ -41,16 +41,16 @@ TEST(FakeQuantize, Fp32IsTheSameTensor) {
 }
 
 TEST(FakeQuantize, FormatsWithoutScaleNeedNoRange) {
-  const at::Tensor x = torch::tensor({1.0f + 1.0f / 512, 70000.0f, -70000.0f});
+  const at::Tensor x = at::tensor({1.0f + 1.0f / 512, 70000.0f, -70000.0f});
   EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("fp16"), at::Tensor()),
-                       torch::tensor({1.0f + 1.0f / 512, 65504.0f, -65504.0f})));
+                       at::tensor({1.0f + 1.0f / 512, 65504.0f, -65504.0f})));
   EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("bf16"), at::Tensor()),
-                       x.to(torch::kBFloat16).to(torch::kFloat)));
+                       x.to(at::kBFloat16).to(at::kFloat)));
 }
 
 TEST(FakeQuantize, UnusableRangesLeaveTheTensorAsItIs) {
-  const at::Tensor x = torch::randn({50});
-  const at::Tensor grad = torch::randn({50});
+  const at::Tensor x = at::randn({50});
+  const at::Tensor grad = at::randn({50});
   for (const float range : {0.0f, kInfinity, kNan}) {
     EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(range)), x)) << range;
     EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("int4"), Scalar(range), Clipping::kPossible, grad), grad));
@@ -58,12 +58,12 @@ TEST(FakeQuantize, UnusableRangesLeaveTheTensorAsItIs) {
 }
 
 TEST(FakeQuantize, EmptyTensorsStayEmpty) {
-  const at::Tensor x = torch::empty({0, 3});
+  const at::Tensor x = at::empty({0, 3});
   EXPECT_EQ(MaxAbsPerTensor(x).item<float>(), 0.0f);
   EXPECT_EQ(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).sizes(), x.sizes());
   EXPECT_EQ(FakeQuantizePerChannel(x, *ParseFormat("int4"), MaxAbsPerChannel(x)).sizes(), x.sizes());
-  const at::Tensor rows = torch::empty({3, 0});
-  EXPECT_TRUE(SameBits(MaxAbsPerChannel(rows), torch::zeros({3})));
+  const at::Tensor rows = at::empty({3, 0});
+  EXPECT_TRUE(SameBits(MaxAbsPerChannel(rows), at::zeros({3})));
   EXPECT_EQ(FakeQuantizePerChannel(rows, *ParseFormat("int4"), MaxAbsPerChannel(rows)).sizes(), rows.sizes());
 }
 
@@ -71,10 +71,9 @@ TEST(FakeQuantize, EmptyTensorsStayEmpty) {
 TEST(FakeQuantize, GradientIsOneInsideAndZeroOutsideBothEdges) {
   const float edge = 0.73f;
   const float outside = std::nextafter(edge, 1.0f);
-  const at::Tensor x =
-      torch::tensor({edge, -edge, outside, -outside, 0.0f, 5.0f, kInfinity, -kInfinity, kNan});
-  const at::Tensor grad = torch::arange(1, 10, torch::kFloat);
-  const at::Tensor expected = torch::tensor({1.0f, 2.0f, 0.0f, 0.0f, 5.0f, 0.0f, 0.0f, 0.0f, 0.0f});
+  const at::Tensor x = at::tensor({edge, -edge, outside, -outside, 0.0f, 5.0f, kInfinity, -kInfinity, kNan});
+  const at::Tensor grad = at::arange(1, 10, at::kFloat);
+  const at::Tensor expected = at::tensor({1.0f, 2.0f, 0.0f, 0.0f, 5.0f, 0.0f, 0.0f, 0.0f, 0.0f});
   for (const char* name : {"int2", "int8", "e2m1", "e4m3fn"}) {
     EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat(name), Scalar(edge), Clipping::kPossible, grad), expected))
         << name;
@@ -82,17 +81,16 @@ TEST(FakeQuantize, GradientIsOneInsideAndZeroOutsideBothEdges) {
 }
 
 TEST(FakeQuantize, GradientOfFormatsWithoutScaleEndsAtTheirOwnRange) {
-  const at::Tensor x = torch::tensor({65504.0f, 65505.0f, -65504.0f, -65505.0f});
-  const at::Tensor expected = torch::tensor({1.0f, 0.0f, 1.0f, 0.0f});
+  const at::Tensor x = at::tensor({65504.0f, 65505.0f, -65504.0f, -65505.0f});
+  const at::Tensor expected = at::tensor({1.0f, 0.0f, 1.0f, 0.0f});
   for (const Clipping clipping : {Clipping::kPossible, Clipping::kNone}) {
-    EXPECT_TRUE(
-        SameBits(Gradient(x, *ParseFormat("fp16"), at::Tensor(), clipping, torch::ones({4})), expected));
+    EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("fp16"), at::Tensor(), clipping, at::ones({4})), expected));
   }
 }
 
 TEST(FakeQuantize, MeasuredRangesGiveTheIdentityGradientAndKeepNothing) {
-  const at::Tensor x = torch::randn({2, 3, 4, 4});
-  const at::Tensor grad = torch::randn({2, 3, 4, 4});
+  const at::Tensor x = at::randn({2, 3, 4, 4});
+  const at::Tensor grad = at::randn({2, 3, 4, 4});
   const Format format = *ParseFormat("int3");
   for (const Clipping clipping : {Clipping::kPossible, Clipping::kNone}) {
     EXPECT_TRUE(SameBits(Gradient(x, format, MaxAbsPerTensor(x), clipping, grad), grad));
@@ -106,16 +104,16 @@ TEST(FakeQuantize, MeasuredRangesGiveTheIdentityGradientAndKeepNothing) {
 }
 
 TEST(FakeQuantize, GradientPerChannelUsesEachChannelsRange) {
-  const at::Tensor w = torch::tensor({{1.0f, 2.0f}, {1.0f, 2.0f}, {1.0f, 2.0f}});
-  const at::Tensor ranges = torch::tensor({1.0f, 2.0f, 0.0f});
-  const at::Tensor grad = torch::ones({3, 2});
+  const at::Tensor w = at::tensor({1.0f, 2.0f}).expand({3, 2}).contiguous();
+  const at::Tensor ranges = at::tensor({1.0f, 2.0f, 0.0f});
+  const at::Tensor grad = at::ones({3, 2});
   EXPECT_TRUE(SameBits(Gradient(w, *ParseFormat("int4"), ranges, Clipping::kPossible, grad, true),
-                       torch::tensor({{1.0f, 0.0f}, {1.0f, 1.0f}, {1.0f, 1.0f}})));
+                       at::tensor({1.0f, 0.0f, 1.0f, 1.0f, 1.0f, 1.0f}).reshape({3, 2})));
 }
 
 TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
-  const at::Tensor base = torch::randn({4, 6, 5, 3});
-  const at::Tensor grad = torch::randn({4, 6, 5, 3});
+  const at::Tensor base = at::randn({4, 6, 5, 3});
+  const at::Tensor grad = at::randn({4, 6, 5, 3});
   const Format format = *ParseFormat("int4");
   const at::Tensor range = Scalar(1.0f);
   const at::Tensor ranges = MaxAbsPerChannel(base) * 0.5;
@@ -124,7 +122,7 @@ TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
   const at::Tensor expected_grad = Gradient(base, format, range, Clipping::kPossible, grad);
   const at::Tensor expected_rows_grad = Gradient(base, format, ranges, Clipping::kPossible, grad, true);
 
-  const at::Tensor padded = torch::zeros({4, 6, 5, 7});
+  const at::Tensor padded = at::zeros({4, 6, 5, 7});
   padded.slice(3, 2, 5).copy_(base);
   const std::vector<at::Tensor> layouts = {
       base, base.contiguous(at::MemoryFormat::ChannelsLast),
@@ -151,7 +149,7 @@ TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
 }
 
 TEST(FakeQuantize, LargeTensorsAreTheSameOnEveryThreadCount) {
-  const at::Tensor x = torch::randn({300000});
+  const at::Tensor x = at::randn({300000});
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor alone = FakeQuantizePerTensor(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x));
@@ -161,11 +159,11 @@ TEST(FakeQuantize, LargeTensorsAreTheSameOnEveryThreadCount) {
 }
 
 TEST(FakeQuantize, RangesTakeNoGradient) {
-  const at::Tensor x = torch::randn({10}).requires_grad_(true);
+  const at::Tensor x = at::randn({10}).requires_grad_(true);
   EXPECT_FALSE(MaxAbsPerTensor(x).requires_grad());
-  const at::Tensor w = torch::randn({10, 3}).requires_grad_(true);
+  const at::Tensor w = at::randn({10, 3}).requires_grad_(true);
   EXPECT_FALSE(MaxAbsPerChannel(w).requires_grad());
-  const torch::NoGradGuard guard;
+  const at::NoGradGuard guard;
   EXPECT_FALSE(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).requires_grad());
 }
 

@@ -1,0 +1,31 @@
+// GradientWatch: tells a gradient that exploded from one that is merely large.
+//
+// Under a harsh sample a layer may die (all its outputs round to one value); the batch norm behind it then
+// divides by next to nothing, and the gradient is thousands of times the usual and points nowhere. Clipping
+// makes such a step as long as a good one, so most of what a supernet learns would be noise; it is left out
+// instead. Usual is the geometric mean of the norms of applied steps, a moving one over about 20 steps.
+// Refused steps raise it by little, so that a lasting change is followed after some hundred.
+//
+// Threading: not thread-safe.
+#pragma once
+
+namespace precis {
+
+class GradientWatch {
+ public:
+  // factor: how many times the usual norm is too much, > 1; 0 accepts every finite norm.
+  explicit GradientWatch(double factor) : factor_(factor) {}
+
+  // Whether a step of this gradient norm is to be applied; learns from it. Never where `norm` is not finite.
+  // The first finite norm is accepted.
+  bool Accepts(double norm);
+
+  void Reset() { steps_ = 0; }
+
+ private:
+  double factor_;
+  double usual_log_ = 0;
+  long steps_ = 0;  // applied
+};
+
+}  // namespace precis
