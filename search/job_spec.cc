@@ -256,8 +256,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
               search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
               "The default is 128.");
   CheckController(spec.controller, check);
-  check.Whole("controller.screening_images", spec.controller.screening_images, 0,
-              search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
+  check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
              "The default is 0.5.");

@@ -79,7 +79,8 @@ struct ControllerSpec {
   // op warm-up). A search from pretrained weights does not need it. 0…1.
   double widest_probability = 1;
   // Held-out images on which every option is tried by itself when the warm-up is over, so that the policy
-  // does not start from ignorance (search/screening.h). 0: it does, as in FLIQS. 0…search_images.
+  // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
+  // 0: it does, as in FLIQS.
   int64_t screening_images = 512;
   // Final weight of the entropy penalty, >= 0. FLIQS' 0.5 fits its reward of -loss; with accuracies it makes
   // the policy settle on noise.

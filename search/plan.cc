@@ -190,6 +190,8 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   plan->spec.training.steps = schedule.total_steps;
   plan->spec.training.seed = Mix(spec.seed);
   plan->spec.reward.beta = RewardBeta(spec.reward);
+  plan->spec.controller.screening_images =
+      std::min(spec.controller.screening_images, spec.data.search_images);
   plan->references = References(plan->layers.size(), formats);
   plan->fingerprint = Sha256Hex(CanonicalText(*plan));
   compiled.plan = std::move(plan);

@@ -20,9 +20,9 @@
 // Candidates are at most: the references, the most probable and the estimated best configuration, and
 // finish.sampled_candidates others (a third of them at most from the evaluations during the search).
 //
-// A step whose loss or gradient is not finite or explodes changes nothing (Oracle's contract), teaches the policy
-// nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a sample
-// whose probe is not finite.
+// A step whose loss or gradient is not finite or explodes changes nothing (Oracle's contract), teaches the
+// policy nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a
+// sample whose probe is not finite.
 //
 // Determinism: the same plan on an oracle with the same answers gives the same calls, bit for bit.
 // Threading: Run blocks; one thread.

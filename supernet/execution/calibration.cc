@@ -2,6 +2,7 @@
 #include "supernet/execution/calibration.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "supernet/execution/norm_activate.h"
 #include "supernet/formats/check.h"
@@ -54,7 +55,7 @@ Calibration Calibrate(const Supernet& net, const Assignment& assignment, const I
                       std::span<const int64_t> indices, int64_t batch_size) {
   const auto total = static_cast<int64_t>(indices.size());
   PRECIS_CHECK(total > 0 && batch_size > 0);
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const int64_t batches = (total + batch_size - 1) / batch_size;
   Collector collector(net.graph().nodes().size(), net.layer_count());
   for (int64_t batch = 0; batch < batches; ++batch) {

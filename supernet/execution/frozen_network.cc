@@ -2,6 +2,7 @@
 #include "supernet/execution/frozen_network.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <variant>
 
@@ -34,7 +35,7 @@ FrozenNetwork::FrozenNetwork(const Supernet& net, const Assignment& assignment,
                              const Calibration& calibration)
     : net_(net), nodes_(net.graph().nodes().size()) {
   PRECIS_CHECK(assignment.layers.size() == net.layer_count());
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   size_t layer = 0;
   for (NodeId id = 0; id <= net.graph().output(); ++id) {
     const Node& node = net.graph().node(id);
@@ -63,7 +64,7 @@ FrozenNetwork::FrozenNetwork(const Supernet& net, const Assignment& assignment,
 }
 
 at::Tensor FrozenNetwork::Forward(const at::Tensor& images) const {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const ModelGraph& graph = net_.graph();
   std::vector<at::Tensor> values(graph.nodes().size());
   for (NodeId id = 0; id <= graph.output(); ++id) {

@@ -2,6 +2,7 @@
 #include "supernet/execution/norm_activate.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -245,7 +246,7 @@ NormOutputs NormActivate(const NormInputs& inputs, bool measure_max_abs) {
   in_rows.x = InRows(inputs.x);
   if (inputs.residual.defined()) in_rows.residual = InRows(inputs.residual);
   NormOutputs outputs;
-  if (!at::GradMode::is_enabled()) {
+  if (!c10::GradMode::is_enabled()) {
     FusedForward(in_rows, measure_max_abs, /*keep_passes=*/false, outputs);
     return outputs;
   }

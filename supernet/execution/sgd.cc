@@ -2,6 +2,7 @@
 #include "supernet/execution/sgd.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -37,7 +38,7 @@ Sgd::Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, co
 
 void Sgd::Step(std::vector<at::Tensor> gradients, double rate) {
   PRECIS_CHECK(gradients.size() == parameters_.size());
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   if (weight_decay_ != 0 && !decaying_.empty()) {
     std::vector<at::Tensor> weights;
     std::vector<at::Tensor> weight_gradients;

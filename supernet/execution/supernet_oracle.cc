@@ -3,6 +3,7 @@
 #include "supernet/execution/supernet_oracle.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -121,7 +122,7 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
       at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, options_.label_smoothing);
   std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, Values(net_.parameters()));
 
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const at::Tensor correct = logits.argmax(1).eq(batch.labels).sum().to(at::kFloat);
   const at::Tensor figures = at::stack({loss.detach(), GlobalNorm(gradients), correct}).to(at::kCPU);
   const float* figure = figures.data_ptr<float>();
@@ -147,7 +148,7 @@ absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int6
   const bool same = which == ProbeImages::kSame;
   PRECIS_CHECK(!same || static_cast<size_t>(images) <= same_probe_indices_.size());
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
-    const at::NoGradGuard no_gradients;
+    const c10::NoGradGuard no_gradients;
     QualitySum sum;
     const std::vector<int64_t> indices =
         same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
@@ -167,7 +168,7 @@ Calibration SupernetOracle::CalibrateFor(const Assignment& assignment) const {
 absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment, Split split) {
   PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
   return Guarded("evaluating an assignment", [&]() -> absl::StatusOr<Evaluation> {
-    const at::NoGradGuard no_gradients;
+    const c10::NoGradGuard no_gradients;
     const Calibration calibration = CalibrateFor(assignment);
     const FrozenNetwork frozen(net_, assignment, calibration);
     const bool test = split == Split::kTest;

@@ -2,6 +2,7 @@
 #include "supernet/execution/weight_exchange.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -94,7 +95,7 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
     return absl::DataLossError(absl::StrCat("The weights are damaged: ", ListFaults(damaged), "."));
   }
 
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   for (const Parameter& parameter : net.parameters()) {
     const WeightTensor& tensor = file.tensors.at(parameter.name);
     at::Tensor host = at::empty(tensor.shape, at::kFloat);

@@ -2,6 +2,7 @@
 #include "supernet/quantizers/fake_quantize.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "supernet/formats/check.h"
@@ -52,7 +53,7 @@ at::Tensor FakeQuantize(const at::Tensor& x, const Format& format, const at::Ten
   PRECIS_CHECK(x.scalar_type() == at::kFloat);
   PRECIS_CHECK(!IsScaled(format) || (ranges.defined() && ranges.scalar_type() == at::kFloat));
   if (IsFloat32(format)) return x;
-  if (!x.requires_grad() || !at::GradMode::is_enabled()) return Quantize(x, format, ranges);
+  if (!x.requires_grad() || !c10::GradMode::is_enabled()) return Quantize(x, format, ranges);
   // A format without scale may clip at its own end whatever the caller measured.
   const bool clips = clipping == Clipping::kPossible || !IsScaled(format);
   return StraightThrough::apply(x, Arguments{format, ranges, clips});

@@ -159,7 +159,8 @@ void SearchStep(benchmark::State& state, const std::string& network) {
     const Assignment assignment = mixed.Next();
     fp32_steps.push_back(Seconds([&] { train(fp32); }));
     steps.push_back(Seconds([&] { train(assignment); }));
-    probes.push_back(Seconds([&] { PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch, ProbeImages::kNext).ok()); }));
+    probes.push_back(
+        Seconds([&] { PRECIS_CHECK(subject.oracle->Probe(assignment, kBatch, ProbeImages::kNext).ok()); }));
     state.SetIterationTime(steps.back());
   }
   const double fp32_step = Median(fp32_steps);

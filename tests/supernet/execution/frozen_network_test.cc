@@ -2,6 +2,7 @@
 #include "supernet/execution/frozen_network.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -52,7 +53,7 @@ TEST(FrozenNetwork, EqualsItsDefinition) {
   const Supernet net(SmallGraph(), 3, at::kCPU);
   std::vector<int64_t> indices(60);
   std::iota(indices.begin(), indices.end(), 0);
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   for (const Parameter& parameter : net.parameters()) {
     if (!parameter.decays) parameter.value.add_(at::rand_like(parameter.value));
   }

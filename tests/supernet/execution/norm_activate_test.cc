@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -101,7 +102,7 @@ TEST(NormActivate, LayoutAndGradientModeChangeNothing) {
   const std::vector<at::Tensor> a = Gradients(rows, y, direction.contiguous(at::MemoryFormat::ChannelsLast));
   const std::vector<at::Tensor> b = Gradients(planes, NormActivate(planes, false).y, direction);
   for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << i;
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   EXPECT_TRUE(at::equal(NormActivate(rows, false).y, y));
   EXPECT_FALSE(NormActivate(rows, false).max_abs.defined());
 }
@@ -125,7 +126,7 @@ TEST(NormActivate, ConstantChannelsAndNanStayWhatTheyAre) {
   Case c = {{4, 8, 3, 3}, false, ActivationKind::kRelu};
   NormInputs inputs = MakeInputs(c);
   {
-    const at::NoGradGuard no_gradients;
+    const c10::NoGradGuard no_gradients;
     inputs.x.select(1, 2).fill_(5);
     inputs.x.select(1, 3)[0][0][0] = std::numeric_limits<float>::quiet_NaN();
   }

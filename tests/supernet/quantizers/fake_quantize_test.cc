@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -163,7 +164,7 @@ TEST(FakeQuantize, RangesTakeNoGradient) {
   EXPECT_FALSE(MaxAbsPerTensor(x).requires_grad());
   const at::Tensor w = at::randn({10, 3}).requires_grad_(true);
   EXPECT_FALSE(MaxAbsPerChannel(w).requires_grad());
-  const at::NoGradGuard guard;
+  const c10::NoGradGuard guard;
   EXPECT_FALSE(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).requires_grad());
 }
 
