@@ -18,7 +18,7 @@ bool GradientWatch::Accepts(double norm) {
   if (factor_ == 0) return true;
   const double log_norm = std::log(std::max(norm, DBL_MIN));
   const double log_factor = std::log(factor_);
-  if (steps_ > 0 && log_norm > usual_log_ + log_factor) {
+  if (steps_ > 0 && log_norm > usual_log_ + log_factor && norm > factor_ * least_usual_) {
     usual_log_ += kRefusedRate * log_factor;
     return false;
   }

@@ -3,8 +3,9 @@
 // Under a harsh sample a layer may die (all its outputs round to one value); the batch norm behind it then
 // divides by next to nothing, and the gradient is thousands of times the usual and points nowhere. Clipping
 // makes such a step as long as a good one, so most of what a supernet learns would be noise; it is left out
-// instead. Usual is the geometric mean of the norms of applied steps, a moving one over about 20 steps.
-// Refused steps raise it by little, so that a lasting change is followed after some hundred.
+// instead. Usual is the geometric mean of the norms of applied steps, a moving one over about 20 steps, but
+// no less than the norm at which gradients are clipped: once most batches are learnt, the one that is not
+// stands out. Refused steps raise it by little, so that a lasting change is followed after some hundred.
 //
 // Threading: not thread-safe.
 #pragma once
@@ -13,8 +14,8 @@ namespace precis {
 
 class GradientWatch {
  public:
-  // factor: how many times the usual norm is too much, > 1; 0 accepts every finite norm.
-  explicit GradientWatch(double factor) : factor_(factor) {}
+  // factor: how many times the usual norm is too much, > 1; 0 accepts every finite norm. least_usual: >= 0.
+  GradientWatch(double factor, double least_usual) : factor_(factor), least_usual_(least_usual) {}
 
   // Whether a step of this gradient norm is to be applied; learns from it. Never where `norm` is not finite.
   // The first finite norm is accepted.
@@ -24,6 +25,7 @@ class GradientWatch {
 
  private:
   double factor_;
+  double least_usual_;
   double usual_log_ = 0;
   long steps_ = 0;  // applied
 };

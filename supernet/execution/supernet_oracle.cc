@@ -95,7 +95,7 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
       test_indices_(static_cast<size_t>(dataset.test.count)),
       net_(graph, StreamSeed(options_.seed, Stream::kWeights), device),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
-      gradient_watch_(options_.gradient_explosion_factor),
+      gradient_watch_(options_.gradient_explosion_factor, options_.gradient_clip_norm),
       train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
       search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
   std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));

@@ -30,7 +30,8 @@ struct TrainingOptions {
 
   // A step is not applied if its loss is not finite or above this multiple of ln(classes).
   double explosion_factor = 4.0;
-  // Likewise if its gradient's norm is above this multiple of the usual norm; 0 = off.
+  // Likewise if its gradient's norm is above this multiple of the usual norm, and of gradient_clip_norm;
+  // 0 = off.
   double gradient_explosion_factor = 5.0;
   // Global L2 norm; 0 = off.
   double gradient_clip_norm = 1.0;
