@@ -1,4 +1,4 @@
-// formats, models, version.
+// models, version.
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -11,49 +11,11 @@ namespace {
 
 std::string Millions(int64_t count) { return absl::StrFormat("%.4gM", static_cast<double>(count) / 1e6); }
 
-std::string Number(double value) { return absl::StrFormat("%.6g", value); }
-
-const char* Specials(const v1::FormatInfo& format) {
-  if (format.has_infinity()) return "Inf, NaN";
-  return format.has_nan() ? "NaN" : "";
-}
-
 std::string DatasetShape(const v1::DatasetInfo& data) {
   return absl::StrCat(data.channels(), "x", data.height(), "x", data.width());
 }
 
 }  // namespace
-
-absl::StatusOr<int> Formats(Session session, OutputFormat output) {
-  const auto response = session.connection.Call(&Connection::Stub::ListFormats, v1::ListFormatsRequest());
-  if (!response.ok()) return response.status();
-  if (output == OutputFormat::kJson) {
-    *session.environment.out << JsonDocument(MessageToJson(*response)["formats"]);
-    return kExitOk;
-  }
-  if (output == OutputFormat::kCsv) {
-    Table table({{"name"},
-                 {"bits"},
-                 {"max_finite"},
-                 {"smallest_step"},
-                 {"has_nan"},
-                 {"has_infinity"},
-                 {"description"}});
-    for (const v1::FormatInfo& format : response->formats())
-      table.AddRow({format.name(), absl::StrCat(format.bits()), ExactNumber(format.max_finite()),
-                    ExactNumber(format.smallest_step()), format.has_nan() ? "true" : "false",
-                    format.has_infinity() ? "true" : "false", format.description()});
-    *session.environment.out << table.Csv();
-    return kExitOk;
-  }
-  Table table(
-      {{"FORMAT"}, {"BITS", true}, {"LARGEST", true}, {"SMALLEST", true}, {"SPECIALS"}, {"DESCRIPTION"}});
-  for (const v1::FormatInfo& format : response->formats())
-    table.AddRow({format.name(), absl::StrCat(format.bits()), Number(format.max_finite()),
-                  Number(format.smallest_step()), Specials(format), format.description()});
-  *session.environment.out << table.Text();
-  return kExitOk;
-}
 
 absl::StatusOr<int> Models(Session session, OutputFormat output) {
   const auto response = session.connection.Call(&Connection::Stub::ListModels, v1::ListModelsRequest());

@@ -57,6 +57,7 @@ class CommandLine {
     AddJobCommands();
     AddCandidateCommands();
     AddCatalogueCommands();
+    AddFormatCommands();
     help_ = app_.add_subcommand("help", "Help on a command, or on exit-codes, environment, job-file, json");
     help_->add_option("TOPIC", topic_);
   }
@@ -207,15 +208,43 @@ class CommandLine {
 
   void AddCatalogueCommands() {
     const std::vector<std::string> many = {"table", "json", "csv"};
-    AddOutput(Add("formats", "List the number formats that the server knows",
-                  [this](Session session) { return Formats(session, OutputFormatFrom(output_)); }),
-              many);
     AddOutput(Add("models", "List the networks and data sets that the server knows",
                   [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
               many);
     AddOutput(Add("version", "Show the versions of client and server",
                   [this](Session session) { return Version(session, OutputFormatFrom(output_)); }),
               {"table", "json"});
+  }
+
+  void AddFormatCommands() {
+    AddOutput(
+        Add("formats", "List the number formats; needs no server",
+            [this](Session session) { return Formats(session.environment, OutputFormatFrom(output_)); }),
+        {"table", "json", "csv"});
+
+    CLI::App* format = Add("format", "Explain a number format; needs no server", [this](Session session) {
+      return ShowFormat(session.environment, quantize_.format, OutputFormatFrom(output_));
+    });
+    format->require_subcommand(1);
+    CLI::App* show = format->add_subcommand("show", "Limits, layout and codes of a format");
+    show->add_option("NAME", quantize_.format, "As in mxfp4:ceil; precis formats lists them")->required();
+    AddOutput(show, {"table", "json"});
+
+    CLI::App* quantize = Add("quantize", "Quantise numbers, one a line, from standard input; needs no server",
+                             [this](Session session) {
+                               quantize_.output = OutputFormatFrom(output_);
+                               return Quantize(session.environment, quantize_);
+                             });
+    quantize->add_option("--format", quantize_.format, "Number format, as in int4 or mxfp4")->required();
+    quantize->add_option("--scale", quantize_.scale,
+                         "A number, or auto to find it; 1 if not given. Blocks find their own");
+    quantize->add_option("--scale-rule", quantize_.scale_rule, "Of a power-of-two scale: floor, ceil or even")
+        ->check(CLI::IsMember({"floor", "ceil", "even"}));
+    quantize->add_option("--rounding", quantize_.rounding, "nearest or stochastic (8 random bits, or +srR's)")
+        ->check(CLI::IsMember({"nearest", "stochastic"}));
+    quantize->add_option("--seed", quantize_.seed, "Of stochastic rounding and rotation")
+        ->capture_default_str();
+    AddOutput(quantize, {"table", "json"});
   }
 
   absl::StatusOr<int> SubmitFrom(Session session) {
@@ -302,6 +331,7 @@ class CommandLine {
   std::string output_ = "table";
   SubmitOptions submit_;
   ExportOptions export_;
+  QuantizeOptions quantize_;
   std::string state_;
   std::string order_by_;
   std::string metric_;

@@ -78,7 +78,24 @@ struct ExportOptions {
 // The file is whole or absent: written beside its place, then renamed. Size and hash are checked.
 absl::StatusOr<int> Export(Session session, const ExportOptions& options);
 
-absl::StatusOr<int> Formats(Session session, OutputFormat output);
+// The three below need no server: they speak of this program's own formats.
+absl::StatusOr<int> Formats(const Environment& environment, OutputFormat output);
+
+// Limits, layout and, for elements of up to 8 bits, every code.
+absl::StatusOr<int> ShowFormat(const Environment& environment, const std::string& name, OutputFormat output);
+
+struct QuantizeOptions {
+  std::string format;
+  std::string scale;       // "": 1, or the format's own; "auto": found; or a number
+  std::string scale_rule;  // "", "floor", "ceil", "even"
+  std::string rounding;  // "": the format's; "nearest"; "stochastic": with 8 bits unless the format has some
+  uint64_t seed = 0;
+  OutputFormat output = OutputFormat::kTable;
+};
+// One number a line from environment.in, one dequantised number a line out, exact in %.9g. The list is one
+// row: blocks form along it. An error names every line that is not a number.
+absl::StatusOr<int> Quantize(const Environment& environment, const QuantizeOptions& options);
+
 absl::StatusOr<int> Models(Session session, OutputFormat output);
 // Never fails because there is no server: that is then said.
 absl::StatusOr<int> Version(Session session, OutputFormat output);

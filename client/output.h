@@ -67,7 +67,10 @@ inline constexpr char kJsonHelp[] =
 
     submit, get, watch, cancel   a Job             list               array of Job
     validate, submit --dry-run   a Job, no name    candidates, pareto array of Candidate
-    formats                      array of FormatInfo
+    formats                      array of FormatInfo, and what this program knows beyond it
+    format show                  one of those, with "codes"
+    quantize                     {"format", "values", "scales", "zero_points", "global_scale", "qsnr_db",
+                                 "exact"}
     models                       {"models": [ModelInfo], "datasets": [DatasetInfo]}
     version                      {"client", "server_address", "server": ServerInfo or null}
 )";

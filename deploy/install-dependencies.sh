@@ -12,7 +12,7 @@ packages=(
   libyaml-cpp-dev
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
-  python3 python3-grpcio python3-grpc-tools python3-protobuf python3-jsonschema
+  python3 python3-grpcio python3-grpc-tools python3-protobuf python3-jsonschema python3-gmpy2 libxsmm-dev
   # Data of the quick start and the tests
   dataset-fashion-mnist
 )

@@ -66,6 +66,14 @@ void CheckTexts(const JobSpec& spec, Violations& violations) {
   }
 }
 
+// The same element, or the signed integer of its width, as the supernet can train with it.
+Format TrainableRelative(const Format& format) {
+  Format relative;
+  relative.element = format.element.is_signed ? format.element : IntegerElement(format.element.bits);
+  relative.scale.type = IsScaled(format) ? ScaleType::kFloat32 : ScaleType::kNone;
+  return relative;
+}
+
 void CheckSpace(const SpaceSpec& space, Violations& violations) {
   if (space.formats.empty()) {
     violations.push_back(
@@ -80,6 +88,15 @@ void CheckSpace(const SpaceSpec& space, Violations& violations) {
     const absl::StatusOr<Format> format = ParseFormat(space.formats[i]);
     if (!format.ok()) {
       violations.push_back({field, std::string(format.status().message())});
+      continue;
+    }
+    if (!IsTrainable(*format)) {
+      violations.push_back(
+          {field, absl::StrCat("\"", FormatName(*format), "\" (", DescribeFormat(*format),
+                               ") cannot be searched over yet: the supernet trains with signed elements that "
+                               "round to nearest, with an FP32 scale a channel or tensor or with none. Take "
+                               "one such, as \"",
+                               FormatName(TrainableRelative(*format)), "\".")});
       continue;
     }
     size_t earlier = 0;

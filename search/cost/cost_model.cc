@@ -40,14 +40,13 @@ class ModelSize final : public CostModel {
   std::string name() const override { return "model_size"; }
   std::string unit() const override { return "bits"; }
   std::string basis() const override {
-    return "bits of the weights of every conv and linear layer as stored, with one scale an output channel "
-           "where the format has scales; biases and batch-norm parameters are not counted";
+    return "bits of the weights of every conv and linear layer as stored, with the format's scales: one an "
+           "output channel, block or tensor; biases and batch-norm parameters are not counted";
   }
   double LayerCost(size_t layer, const LayerFormats& formats) const override {
     PRECIS_CHECK(layer < layers_.size());
     const Layer& l = layers_[layer];
-    return static_cast<double>(l.weights) * formats.weight.element.bits +
-           static_cast<double>(l.output_channels) * ScaleBits(formats.weight);
+    return static_cast<double>(StorageBits(formats.weight, l.output_channels, l.weights / l.output_channels));
   }
 
  private:

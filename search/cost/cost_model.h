@@ -32,7 +32,7 @@ double OptionCost(const CostModel& model, const Decision& decision, size_t optio
 
 // "bops":       Σ MACs · weight bits · activation bits over every conv and linear layer, stem and
 //               classifier included, for one image. Bits are storage bits of the element.
-// "model_size": Σ weights · weight bits + output channels · scale bits: bits of the weights as stored.
+// "model_size": Σ StorageBits: bits of the weights as stored, scales included, one row an output channel.
 //               Biases and batch-norm parameters are not counted.
 // NOT_FOUND with a did-you-mean.
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,

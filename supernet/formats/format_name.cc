@@ -1,4 +1,5 @@
-// The grammar of format names, and descriptions.
+// The grammar of format names: parsing and printing. Elements' names are in element_name.h.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,29 +9,55 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/did_you_mean.h"
+#include "supernet/formats/element_name.h"
 #include "supernet/formats/format.h"
 
 namespace precis {
 namespace {
 
-constexpr int kSmallestFloatBits = 3;
-constexpr int kLargestFloatBits = 8;
+using names::ConsumeNumber;
+using names::ConsumePrefix;
+
 constexpr size_t kLongestEcho = 64;  // characters of a wrong name that its error message repeats
 
-struct WideFloat {
+struct NamedFormat {
   const char* name;
-  int exponent_bits;
-  int mantissa_bits;
-  const char* description;
+  const char* element;
+  ScaleFormat scale;
 };
-constexpr WideFloat kWideFloats[] = {
-    {"bf16", 8, 7, "bfloat16: the upper half of an FP32"},
-    {"fp16", 5, 10, "IEEE 754 binary16"},
-    {"fp32", 8, 23, "IEEE 754 binary32"},
+constexpr ScaleFormat kMx = {.type = ScaleType::kE8M0, .extent = ScaleExtent::kBlock, .block = 32};
+constexpr ScaleFormat kNv = {
+    .type = ScaleType::kE4M3, .extent = ScaleExtent::kBlock, .block = 16, .global = true};
+constexpr ScaleFormat kDynamicFixedPoint = {.type = ScaleType::kE8M0, .extent = ScaleExtent::kTensor};
+constexpr NamedFormat kNamedFormats[] = {
+    {"mxint8", "int8", kMx},
+    {"mxint6", "int6", kMx},
+    {"mxint4", "int4", kMx},
+    {"mxfp8", "e4m3fn", kMx},
+    {"mxfp8_e5m2", "e5m2", kMx},
+    {"mxfp6", "e2m3", kMx},
+    {"mxfp6_e3m2", "e3m2", kMx},
+    {"mxfp4", "e2m1", kMx},
+    {"nvfp4", "e2m1", kNv},
+    {"nvint4", "int4", kNv},
+    {"dfp16", "int16", kDynamicFixedPoint},
 };
+
+struct NamedScale {
+  const char* name;
+  ScaleType type;
+  bool tall;
+};
+constexpr NamedScale kNamedScales[] = {
+    {"fp32", ScaleType::kFloat32, false}, {"e8m0", ScaleType::kE8M0, false},
+    {"e4m3", ScaleType::kE4M3, false},    {"ue5m3", ScaleType::kUe5m3, false},
+    {"ue5m3x", ScaleType::kUe5m3, true},
+};
+
+constexpr std::pair<const char*, PowerRule> kRules[] = {
+    {"floor", PowerRule::kFloor}, {"ceil", PowerRule::kCeil}, {"even", PowerRule::kEven}};
 
 // What other tools call our formats.
 constexpr std::pair<const char*, const char*> kOtherNames[] = {
@@ -51,108 +78,161 @@ constexpr std::pair<const char*, const char*> kOtherNames[] = {
     {"float16", "\"fp16\""},
     {"float", "\"fp32\""},
     {"float32", "\"fp32\""},
+    {"tensorfloat32", "\"tf32\""},
     {"e8m7", "\"bf16\""},
     {"e5m10", "\"fp16\""},
+    {"e8m10", "\"tf32\""},
     {"e8m23", "\"fp32\""},
+    {"mxfp8_e4m3", "\"mxfp8\""},
+    {"mxfp6_e2m3", "\"mxfp6\""},
+    {"mxfp4_e2m1", "\"mxfp4\""},
 };
 
 constexpr const char* kAllowed =
-    "Allowed: int2 to int8 and int16 (\"_full\" adds the lowest code), eXmY floats of 3 to 8 bits (alone, "
-    "or with fn, ieee or sat), bf16, fp16, fp32.";
+    "Allowed: int2 to int8 and int16 (\"_full\" adds the lowest code, \"_affine\" a zero point), uint2 to "
+    "uint16, eXmY floats of 3 to 8 bits (alone, or with fn, ieee or sat), bf16, fp16, tf32, fp32; mxint8, "
+    "mxint6, mxint4, mxfp8, mxfp8_e5m2, mxfp6, mxfp6_e3m2, mxfp4, nvfp4, nvint4, dfp16; or "
+    "ELEMENT@SCALE:BLOCK with the scale fp32, e8m0, e4m3, ue5m3 or ue5m3x, as in int4@e8m0:16. After them "
+    ":ceil, :even, +hadamard and +sr8, for instance.";
 
-bool IsIntegerWidth(int bits) { return (bits >= 2 && bits <= 8) || bits == 16; }
+// What the name says about itself, beyond the format so far.
+struct Seen {
+  bool scale = false;  // it has an "@": a block may follow
+  bool extent = false;
+  bool rule = false;
+};
 
-bool AllowsIeee(int exponent_bits, int mantissa_bits) { return exponent_bits >= 2 && mantissa_bits >= 1; }
+// nullopt: `text` has not the shape of a name.
+using Parsed = std::optional<absl::StatusOr<Format>>;
 
-bool IsE5M2(int exponent_bits, int mantissa_bits) { return exponent_bits == 5 && mantissa_bits == 2; }
+Parsed Refuse(const std::string& reason) { return absl::InvalidArgumentError(reason); }
 
-// What a name without an ending means.
-Specials DefaultSpecials(int exponent_bits, int mantissa_bits) {
-  return IsE5M2(exponent_bits, mantissa_bits) ? Specials::kIeee : Specials::kNone;
-}
-
-Format Scaled(const ElementFormat& element) { return {element, ScaleFormat{}}; }
-
-Format Unscaled(const WideFloat& wide) {
-  return {FloatElement(wide.exponent_bits, wide.mantissa_bits, Specials::kIeee),
-          ScaleFormat{.type = ScaleType::kNone}};
-}
-
-const WideFloat* FindWideFloat(const Format& format) {
-  for (const WideFloat& wide : kWideFloats) {
-    if (Unscaled(wide) == format) return &wide;
+const NamedFormat* FindNamed(const Format& format) {
+  for (const NamedFormat& named : kNamedFormats) {
+    ScaleFormat scale = format.scale;
+    scale.rule = named.scale.rule;
+    scale.headroom = named.scale.headroom;
+    if (scale == named.scale && names::ElementName(format.element, false) == named.element) return &named;
   }
   return nullptr;
 }
 
-bool ConsumePrefix(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
+// "int4", "mxfp4", "int4@e8m0".
+Parsed ParseBase(std::string_view text, Seen& seen) {
+  for (const NamedFormat& named : kNamedFormats) {
+    if (text == named.name) return Format{(*names::ParseElement(named.element))->element, named.scale};
+  }
+  const size_t at = text.find('@');
+  Parsed element = names::ParseElement(text.substr(0, at));
+  if (!element.has_value() || !element->ok() || at == std::string_view::npos) return element;
+  seen.scale = true;
+  const std::string_view scale = text.substr(at + 1);
+  for (const NamedScale& named : kNamedScales) {
+    if (scale != named.name) continue;
+    (*element)->scale.type = named.type;
+    (*element)->scale.tall = named.tall;
+    return element;
+  }
+  return Refuse(absl::StrCat("\"", absl::CHexEscape(std::string(scale)),
+                             "\" is no scale: it is fp32, e8m0, e4m3, ue5m3 or ue5m3x."));
+}
+
+bool ParseExtent(std::string_view text, ScaleFormat& scale) {
+  if (text == "tensor") {
+    scale.extent = ScaleExtent::kTensor;
+    return true;
+  }
+  const std::optional<int> block = ConsumeNumber(text);
+  if (!block.has_value() || !text.empty()) return false;
+  scale.extent = ScaleExtent::kBlock;
+  scale.block = *block;
   return true;
 }
 
-// Takes a number of one to four digits without a leading zero off the front of `text`.
-std::optional<int> ConsumeNumber(std::string_view& text) {
-  size_t digits = 0;
-  while (digits < text.size() && absl::ascii_isdigit(text[digits])) ++digits;
-  if (digits == 0 || digits > 4 || (digits > 1 && text[0] == '0')) return std::nullopt;
-  int number = 0;
-  for (size_t i = 0; i < digits; ++i) number = number * 10 + (text[i] - '0');
-  text.remove_prefix(digits);
-  return number;
+// The reason why not, or "".
+std::string ParseOption(std::string_view text, Seen& seen, ScaleFormat& scale) {
+  const auto once = [](bool& already, const char* what) {
+    return std::exchange(already, true) ? absl::StrCat(what, " is given twice.") : "";
+  };
+  for (const auto& [name, rule] : kRules) {
+    if (text != name) continue;
+    scale.rule = rule;
+    if (scale.type != ScaleType::kE8M0) return "only an e8m0 scale has a rule.";
+    return once(seen.rule, "the rule");
+  }
+  if (text == "global") return once(scale.global, "\"global\"");
+  std::string_view shift = text;
+  if (ConsumePrefix(shift, "shift")) {
+    const std::optional<int> bits = ConsumeNumber(shift);
+    if (bits.has_value() && *bits > 0 && shift.empty()) {
+      if (scale.headroom != 0) return "the shift is given twice.";
+      scale.headroom = *bits;
+      return "";
+    }
+  }
+  if (ParseExtent(text, scale)) {
+    if (!seen.scale) return "a block or \":tensor\" follows the scale, as in int4@e8m0:16.";
+    return once(seen.extent, "the block");
+  }
+  return absl::StrCat("\"", absl::CHexEscape(std::string(text)),
+                      "\" is no option: they are a block, tensor, floor, ceil, even, global, shiftN.");
 }
 
-std::optional<Specials> ParseEnding(std::string_view ending, Specials without) {
-  if (ending.empty()) return without;
-  if (ending == "sat") return Specials::kNone;
-  if (ending == "fn") return Specials::kNanOnly;
-  if (ending == "ieee") return Specials::kIeee;
-  return std::nullopt;
+// "hadamard", "hadamard64", "sr8". The reason why not, or "".
+std::string ParseModifier(std::string_view text, Format& format) {
+  std::string_view rest = text;
+  if (ConsumePrefix(rest, "hadamard")) {
+    if (format.hadamard != 0) return "\"hadamard\" is given twice.";
+    const std::optional<int> size = rest.empty() ? format.scale.block : ConsumeNumber(rest);
+    if (size.has_value() && rest.empty()) {
+      if (text == "hadamard" && *size == 0) {
+        return "without blocks, hadamard needs a size, as in int4+hadamard32.";
+      }
+      if (*size == 0) return "hadamard rotates at least 2 elements.";
+      format.hadamard = *size;
+      return "";
+    }
+  } else if (ConsumePrefix(rest, "sr")) {
+    if (format.stochastic_bits != 0) return "\"sr\" is given twice.";
+    const std::optional<int> bits = ConsumeNumber(rest);
+    if (bits == 0) return "stochastic rounding takes 1 to 16 random bits, not 0.";
+    if (bits.has_value() && rest.empty()) {
+      format.stochastic_bits = *bits;
+      return "";
+    }
+  }
+  return absl::StrCat("\"+", absl::CHexEscape(std::string(text)), "\" is neither +hadamard nor +srR.");
 }
 
-// The three below: a format; or why `text`, which has that shape of name, is none; or nullopt if the name
-// is of another shape.
-using Parsed = std::optional<absl::StatusOr<Format>>;
-
-Parsed ParseInteger(std::string_view text) {
-  if (!ConsumePrefix(text, "int")) return std::nullopt;
-  const std::optional<int> bits = ConsumeNumber(text);
-  const bool full = ConsumePrefix(text, "_full");
-  if (!bits.has_value() || !text.empty()) return std::nullopt;
-  if (!IsIntegerWidth(*bits)) {
-    return absl::InvalidArgumentError(absl::StrCat("integers have 2 to 8 or 16 bits, not ", *bits, "."));
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
   }
-  return Scaled(IntegerElement(*bits, /*narrow=*/!full));
+  return parts;
 }
 
-Parsed ParseMinifloat(std::string_view text) {
-  if (!ConsumePrefix(text, "e")) return std::nullopt;
-  const std::optional<int> exponent = ConsumeNumber(text);
-  if (!exponent.has_value() || !ConsumePrefix(text, "m")) return std::nullopt;
-  const std::optional<int> mantissa = ConsumeNumber(text);
-  if (!mantissa.has_value()) return std::nullopt;
-  const std::optional<Specials> specials = ParseEnding(text, DefaultSpecials(*exponent, *mantissa));
-  if (!specials.has_value()) return std::nullopt;
-  if (*exponent < 1) return absl::InvalidArgumentError("a float has at least one exponent bit.");
-  const int bits = 1 + *exponent + *mantissa;
-  if (bits < kSmallestFloatBits || bits > kLargestFloatBits) {
-    return absl::InvalidArgumentError(absl::StrCat("floats named eXmY have 3 to 8 bits, and a sign, ",
-                                                   *exponent, " exponent and ", *mantissa,
-                                                   " mantissa bits make ", bits, "."));
+Parsed ParseText(std::string_view text) {
+  const std::vector<std::string_view> modifiers = Split(text, '+');
+  const std::vector<std::string_view> options = Split(modifiers[0], ':');
+  Seen seen;
+  Parsed base = ParseBase(options[0], seen);
+  if (!base.has_value() || !base->ok()) return base;
+  Format format = **base;
+  for (size_t i = 1; i < options.size(); ++i) {
+    if (const std::string reason = ParseOption(options[i], seen, format.scale); !reason.empty()) {
+      return Refuse(reason);
+    }
   }
-  if (*specials == Specials::kIeee && !AllowsIeee(*exponent, *mantissa)) {
-    return absl::InvalidArgumentError(
-        "\"ieee\" needs at least 2 exponent bits and 1 mantissa bit, to tell infinity from NaN.");
+  if (const absl::Status status = CheckFormat(format); !status.ok()) return status;
+  for (size_t i = 1; i < modifiers.size(); ++i) {
+    if (const std::string reason = ParseModifier(modifiers[i], format); !reason.empty())
+      return Refuse(reason);
   }
-  return Scaled(FloatElement(*exponent, *mantissa, *specials));
-}
-
-Parsed ParseWideFloat(std::string_view text) {
-  for (const WideFloat& wide : kWideFloats) {
-    std::string_view rest = text;
-    if (ConsumePrefix(rest, wide.name) && (rest.empty() || rest == "ieee")) return Unscaled(wide);
-  }
-  return std::nullopt;
+  if (const absl::Status status = CheckFormat(format); !status.ok()) return status;
+  return format;
 }
 
 std::string Suggestion(const std::string& text) {
@@ -160,70 +240,51 @@ std::string Suggestion(const std::string& text) {
     if (text == other) return absl::StrCat(" Did you mean ", ours, "?");
   }
   std::vector<std::string> known;
-  for (const Format& format : AllFormats()) known.push_back(FormatName(format));
+  for (const Format& format : CatalogueFormats()) known.push_back(FormatName(format));
   return DidYouMean(text, known);
 }
 
-std::string FloatSource(const ElementFormat& element) {
-  const std::string layout = absl::StrCat("e", element.exponent_bits, "m", element.mantissa_bits);
-  switch (element.specials) {
-    case Specials::kNone:
-      if (layout == "e2m1") return "OCP MX 1.0 FP4";
-      if (layout == "e2m3" || layout == "e3m2") return "OCP MX 1.0 FP6";
-      return "Aggarwal 2023, arXiv 2311.12359";
-    case Specials::kNanOnly:
-      return layout == "e4m3" ? "OCP OFP8 and MX 1.0" : "specials as in OCP OFP8 E4M3";
-    case Specials::kIeee:
-      return layout == "e5m2" ? "OCP OFP8 and MX 1.0" : "specials as in IEEE 754";
+const char* ScaleName(const ScaleFormat& scale) {
+  for (const NamedScale& named : kNamedScales) {
+    if (named.type == scale.type && named.tall == scale.tall) return named.name;
   }
   PRECIS_CHECK(false);
 }
 
-const char* SpecialsText(Specials specials) {
-  switch (specials) {
-    case Specials::kNone:
-      return "no infinity or NaN";
-    case Specials::kNanOnly:
-      return "NaN, no infinity";
-    case Specials::kIeee:
-      return "infinity and NaN";
-  }
-  PRECIS_CHECK(false);
-}
-
-std::string IntegerName(const ElementFormat& element) {
-  return absl::StrCat("int", element.bits, element.narrow ? "" : "_full");
-}
-
-std::string FloatName(const ElementFormat& element) {
-  std::string layout = absl::StrCat("e", element.exponent_bits, "m", element.mantissa_bits);
-  if (element.specials == DefaultSpecials(element.exponent_bits, element.mantissa_bits)) return layout;
-  switch (element.specials) {
-    case Specials::kNone:
-      return layout + "sat";
-    case Specials::kNanOnly:
-      return layout + "fn";
-    case Specials::kIeee:
-      return layout + "ieee";
-  }
-  PRECIS_CHECK(false);
+std::string BaseName(const Format& format) {
+  const ScaleFormat& scale = format.scale;
+  if (const NamedFormat* named = FindNamed(format)) return named->name;
+  std::string name = names::ElementName(format.element, scale.zero_point);
+  const bool plain = scale.type == ScaleType::kFloat32 && scale.extent == ScaleExtent::kOperand;
+  if (scale.type == ScaleType::kNone || plain) return name;
+  absl::StrAppend(&name, "@", ScaleName(scale));
+  if (scale.extent == ScaleExtent::kBlock) absl::StrAppend(&name, ":", scale.block);
+  if (scale.extent == ScaleExtent::kTensor) name += ":tensor";
+  if (scale.global) name += ":global";
+  return name;
 }
 
 }  // namespace
 
 std::string FormatName(const Format& format) {
-  if (const WideFloat* wide = FindWideFloat(format)) return wide->name;
-  return format.element.kind == ElementKind::kInteger ? IntegerName(format.element)
-                                                      : FloatName(format.element);
+  std::string name = BaseName(format);
+  for (const auto& [text, rule] : kRules) {
+    if (rule == format.scale.rule && rule != PowerRule::kFloor) absl::StrAppend(&name, ":", text);
+  }
+  if (format.scale.headroom != 0) absl::StrAppend(&name, ":shift", format.scale.headroom);
+  if (format.hadamard != 0) {
+    name += "+hadamard";
+    if (format.hadamard != format.scale.block) absl::StrAppend(&name, format.hadamard);
+  }
+  if (format.stochastic_bits != 0) absl::StrAppend(&name, "+sr", format.stochastic_bits);
+  return name;
 }
 
 absl::StatusOr<Format> ParseFormat(std::string_view name) {
   const std::string text = absl::AsciiStrToLower(std::string(name.substr(0, kLongestEcho)));
   std::string reason = ".";
   if (name.size() <= kLongestEcho) {
-    for (const auto parse : {ParseInteger, ParseMinifloat, ParseWideFloat}) {
-      const Parsed parsed = parse(text);
-      if (!parsed.has_value()) continue;
+    if (const Parsed parsed = ParseText(text); parsed.has_value()) {
       if (parsed->ok()) return **parsed;
       reason = absl::StrCat(": ", parsed->status().message());
     }
@@ -234,38 +295,15 @@ absl::StatusOr<Format> ParseFormat(std::string_view name) {
                                                  kAllowed));
 }
 
-std::vector<Format> AllFormats() {
-  std::vector<Format> formats;
-  for (const bool narrow : {true, false}) {
-    for (int bits = 2; bits <= 16; ++bits) {
-      if (IsIntegerWidth(bits)) formats.push_back(Scaled(IntegerElement(bits, narrow)));
-    }
-  }
-  for (int bits = kSmallestFloatBits; bits <= kLargestFloatBits; ++bits) {
-    for (int exponent = 1; exponent < bits; ++exponent) {
-      const int mantissa = bits - 1 - exponent;
-      for (const Specials specials : {Specials::kNone, Specials::kNanOnly, Specials::kIeee}) {
-        if (specials == Specials::kIeee && !AllowsIeee(exponent, mantissa)) continue;
-        formats.push_back(Scaled(FloatElement(exponent, mantissa, specials)));
-      }
-    }
-  }
-  for (const WideFloat& wide : kWideFloats) formats.push_back(Unscaled(wide));
-  return formats;
-}
+std::vector<Format> AllFormats() { return names::SignedElements(); }
 
-std::string DescribeFormat(const Format& format) {
-  const ElementFormat& element = format.element;
-  const char* scale = IsScaled(format) ? ", FP32 scale" : ", no scale";
-  if (element.kind == ElementKind::kInteger) {
-    return absl::StrFormat("%d-bit two's complement integer, %g to %g%s", element.bits, MinFinite(element),
-                           MaxFinite(element), scale);
+std::vector<Format> CatalogueFormats() {
+  std::vector<Format> formats = AllFormats();
+  for (const Format& format : names::OtherIntegers()) formats.push_back(format);
+  for (const NamedFormat& named : kNamedFormats) {
+    formats.push_back({(*names::ParseElement(named.element))->element, named.scale});
   }
-  const WideFloat* wide = FindWideFloat(format);
-  return absl::StrFormat(
-      "%d-bit float, %d exponent and %d mantissa bits, largest %.6g, smallest %.6g, %s%s (%s)", element.bits,
-      element.exponent_bits, element.mantissa_bits, MaxFinite(element), SmallestStep(element),
-      SpecialsText(element.specials), scale, wide != nullptr ? wide->description : FloatSource(element));
+  return formats;
 }
 
 }  // namespace precis

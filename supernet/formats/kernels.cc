@@ -1,186 +1,152 @@
-// Branch-free loops that the compiler vectorises, once for every instruction set.
-//
-// Written for the vectoriser rather than with intrinsics, so that one body serves all sets and no set can
-// drift from another. The set is chosen by hand and not by the target_clones attribute, because the ifunc
-// resolvers that it makes run before a sanitizer is ready, and because tests want to call each set.
+// The public kernels: checks, the choice of an instruction set, and stores that go past the caches.
 #include "supernet/formats/kernels.h"
 
+#ifdef __x86_64__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 
 #include "supernet/formats/check.h"
-
-#ifdef __FAST_MATH__
-#error "fast-math breaks the rounding that these kernels rely on"
-#endif
-
-// The same memory may be read and written at one index, but no iteration reads what another wrote.
-#ifdef __clang__
-#define PRECIS_NO_LOOP_CARRIED_DEPENDENCE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define PRECIS_NO_LOOP_CARRIED_DEPENDENCE _Pragma("GCC ivdep")
-#endif
-#define PRECIS_INLINE inline __attribute__((always_inline))
+#include "supernet/formats/scalar.h"
 
 namespace precis {
 namespace {
 
-constexpr int32_t kMagnitudeMask = 0x7FFFFFFF;
-constexpr int32_t kInfinityBits = 0x7F800000;
-constexpr int kMantissaBits = 23;
-constexpr int kExponentBias = 127;
-
-int32_t BitsOf(double value) { return std::bit_cast<int32_t>(static_cast<float>(value)); }
-
-PRECIS_INLINE float MaxAbsLoop(const float* in, size_t count) {
-  // Magnitudes order like their bits, and every NaN lies above infinity: no special case for it.
-  int32_t largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::bit_cast<int32_t>(in[i]) & kMagnitudeMask);
-  }
-  return std::bit_cast<float>(largest);
-}
-
-PRECIS_INLINE void StraightThroughLoop(float limit, const float* in, const float* grad_out, float* grad_in,
-                                       size_t count) {
-  PRECIS_NO_LOOP_CARRIED_DEPENDENCE
-  for (size_t i = 0; i < count; ++i) {
-    const float gradient = grad_out[i];
-    grad_in[i] = std::fabs(in[i]) <= limit ? gradient : 0.0f;
-  }
-}
-
-PRECIS_INLINE void QuantizeIntegerLoop(const ElementFormat& element, float scale, const float* in, float* out,
-                                       size_t count) {
-  const float lowest = static_cast<float>(MinFinite(element));
-  const float highest = static_cast<float>(MaxFinite(element));
-  // Floats of this size lie 1 apart, so adding it rounds to an integer, ties to even; taking it away
-  // again leaves +0 where the integer is 0.
-  constexpr float kMagic = 0x1.8p23f;
-  PRECIS_NO_LOOP_CARRIED_DEPENDENCE
-  for (size_t i = 0; i < count; ++i) {
-    float value = in[i] / scale;
-    value = value < lowest ? lowest : value;  // false for NaN, which passes
-    value = value > highest ? highest : value;
-    out[i] = ((value + kMagic) - kMagic) * scale;
-  }
-}
-
-// What the loop over floats needs to know of an element, as FP32 bits.
-struct FloatConstants {
-  explicit FloatConstants(const ElementFormat& element)
-      : shift(kMantissaBits - element.mantissa_bits),
-        parity_mask(shift == 0 ? 0 : 1),
-        parity_offset(element.mantissa_bits == 0 ? (kExponentBias - element.bias) & 1 : 0),
-        below_half(shift == 0 ? 0 : (1 << (shift - 1)) - 1),
-        keep_mask(-1 << shift),
-        smallest_normal(BitsOf(std::ldexp(1.0, 1 - element.bias))),
-        magic(static_cast<float>(std::ldexp(1.0, 1 - element.bias - element.mantissa_bits + kMantissaBits))),
-        largest(BitsOf(MaxFinite(element))) {}
-
-  int32_t shift;            // mantissa bits of FP32 that the element lacks
-  int32_t parity_mask;      // 0: nothing is rounded away, so there are no ties
-  int32_t parity_offset;    // 1: even exponent codes of the element are odd in FP32, and no mantissa
-                            // bit stands between the tie and the exponent
-  int32_t below_half;       // of the last place, less one bit
-  int32_t keep_mask;        // the bits that the element has
-  int32_t smallest_normal;  // of the element
-  float magic;              // floats of this size lie one smallest step of the element apart
-  int32_t largest;          // finite magnitude of the element
-};
-
-PRECIS_INLINE void QuantizeFloatLoop(const ElementFormat& element, float scale, const float* in, float* out,
-                                     size_t count) {
-  const FloatConstants k(element);
-  PRECIS_NO_LOOP_CARRIED_DEPENDENCE
-  for (size_t i = 0; i < count; ++i) {
-    const float value = in[i] / scale;
-    const int32_t bits = std::bit_cast<int32_t>(value);
-    const int32_t magnitude = bits & kMagnitudeMask;
-    // Normal: add half a last place, less a bit if the code below is even, and cut; a carry moves on into
-    // the exponent as it should. Unsigned, since the sum of a NaN may pass 2^31.
-    const uint32_t odd = ((magnitude >> k.shift) + k.parity_offset) & k.parity_mask;
-    const int32_t cut =
-        static_cast<int32_t>(static_cast<uint32_t>(magnitude) + static_cast<uint32_t>(k.below_half) + odd) &
-        k.keep_mask;
-    const int32_t normal = std::min(cut, k.largest);
-    const int32_t subnormal = std::bit_cast<int32_t>((std::bit_cast<float>(magnitude) + k.magic) - k.magic);
-    const int32_t finite = magnitude < k.smallest_normal ? subnormal : normal;
-    const int32_t result = magnitude > kInfinityBits ? magnitude : finite;
-    out[i] = std::bit_cast<float>(result | (bits & ~kMagnitudeMask)) * scale;
-  }
-}
-
-PRECIS_INLINE void QuantizeLoop(const ElementFormat& element, float scale, const float* in, float* out,
-                                size_t count) {
-  if (element.kind == ElementKind::kInteger) {
-    QuantizeIntegerLoop(element, scale, in, out, count);
-  } else {
-    QuantizeFloatLoop(element, scale, in, out, count);
-  }
-}
-
-// NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in parentheses.
-#define PRECIS_KERNEL_SET(SET, TARGET)                                                                  \
-  TARGET float MaxAbs##SET(const float* in, size_t count) { return MaxAbsLoop(in, count); }             \
-  TARGET void Quantize##SET(const ElementFormat& element, float scale, const float* in, float* out,     \
-                            size_t count) {                                                             \
-    QuantizeLoop(element, scale, in, out, count);                                                       \
-  }                                                                                                     \
-  TARGET void StraightThrough##SET(float limit, const float* in, const float* grad_out, float* grad_in, \
-                                   size_t count) {                                                      \
-    StraightThroughLoop(limit, in, grad_out, grad_in, count);                                           \
-  }
-// NOLINTEND(bugprone-macro-parentheses)
-
-PRECIS_KERNEL_SET(Portable, )
-
-#ifdef __x86_64__
-PRECIS_KERNEL_SET(Avx2, __attribute__((target("avx2"))))
-PRECIS_KERNEL_SET(Avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))))
-
-constexpr KernelSet kSets[] = {
-    {"x86-64", MaxAbsPortable, QuantizePortable, StraightThroughPortable},
-    {"avx2", MaxAbsAvx2, QuantizeAvx2, StraightThroughAvx2},
-    {"avx512", MaxAbsAvx512, QuantizeAvx512, StraightThroughAvx512},
-};
-
-size_t CountSupportedSets() {
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2")) return 1;
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return avx512 ? 3 : 2;
-}
-#else
-constexpr KernelSet kSets[] = {{"portable", MaxAbsPortable, QuantizePortable, StraightThroughPortable}};
-
-size_t CountSupportedSets() { return 1; }
-#endif
+// From here on a result does not fit a cache that will be read before it is evicted, and a store that first
+// reads its line from memory would cost a third of the traffic.
+constexpr size_t kStreamFrom = size_t{4} << 20;  // elements
+constexpr size_t kStreamChunk = 2048;            // elements, on the stack and in the nearest cache
 
 const KernelSet& BestSet() {
   static const KernelSet& best = SupportedKernelSets().back();
   return best;
 }
 
-}  // namespace
-
-std::span<const KernelSet> SupportedKernelSets() {
-  static const size_t count = CountSupportedSets();
-  return {kSets, count};
+// A copy whose stores leave the caches alone.
+void Stream(const float* from, float* to, size_t count) {
+#ifdef __x86_64__
+  size_t i = 0;
+  while (i < count && reinterpret_cast<uintptr_t>(to + i) % 16 != 0) {
+    to[i] = from[i];
+    ++i;
+  }
+  for (; i + 16 <= count; i += 16) {
+    _mm_stream_ps(to + i, _mm_loadu_ps(from + i));
+    _mm_stream_ps(to + i + 4, _mm_loadu_ps(from + i + 4));
+    _mm_stream_ps(to + i + 8, _mm_loadu_ps(from + i + 8));
+    _mm_stream_ps(to + i + 12, _mm_loadu_ps(from + i + 12));
+  }
+  std::copy(from + i, from + count, to + i);
+#else
+  std::copy(from, from + count, to);
+#endif
 }
+
+// Calls run(begin, count, to) over all elements: at once, or in chunks of a multiple of `unit` through a
+// buffer where the result is large.
+template <typename Run>
+void RunStreaming(const float* in, float* out, size_t count, size_t unit, const Run& run) {
+  if (count < kStreamFrom || in == out || unit > kStreamChunk) {
+    run(0, count, out);
+    return;
+  }
+  alignas(64) float buffer[kStreamChunk];
+  const size_t chunk = kStreamChunk / unit * unit;
+  for (size_t begin = 0; begin < count; begin += chunk) {
+    const size_t here = std::min(chunk, count - begin);
+    run(begin, here, buffer);
+    Stream(buffer, out + begin, here);
+  }
+#ifdef __x86_64__
+  _mm_sfence();
+#endif
+}
+
+RandomStream Advance(RandomStream random, size_t by) {
+  random.first_index += by;
+  return random;
+}
+
+void CheckStream(const RandomStream& random, size_t count) {
+  PRECIS_CHECK(count == 0 || (random.first_index >> 32) == ((random.first_index + count - 1) >> 32));
+}
+
+void QuantizeElements(const ElementRounding& rounding, float scale, const float* in, float* out,
+                      size_t count) {
+  PRECIS_CHECK(scale > 0 && std::isfinite(scale));
+  RunStreaming(in, out, count, 1, [&](size_t begin, size_t here, float* to) {
+    ElementRounding part = rounding;
+    part.random = Advance(rounding.random, begin);
+    BestSet().quantize(part, scale, in + begin, to, here);
+  });
+}
+
+}  // namespace
 
 float MaxAbs(const float* in, size_t count) { return BestSet().max_abs(in, count); }
 
+float MaxAbsFinite(const float* in, size_t count) { return BestSet().max_abs_finite(in, count); }
+
 void QuantizeSpan(const ElementFormat& element, float scale, const float* in, float* out, size_t count) {
-  PRECIS_CHECK(scale > 0 && std::isfinite(scale));
-  BestSet().quantize(element, scale, in, out, count);
+  QuantizeElements({.element = element, .random = {}}, scale, in, out, count);
+}
+
+void QuantizeAffineSpan(const ElementFormat& element, float scale, int zero_point, const float* in,
+                        float* out, size_t count) {
+  PRECIS_CHECK(element.kind == ElementKind::kInteger && zero_point >= MinFinite(element) &&
+               zero_point <= MaxFinite(element));
+  QuantizeElements({.element = element, .zero_point = zero_point, .random = {}}, scale, in, out, count);
+}
+
+void QuantizeStochasticSpan(const ElementFormat& element, float scale, int bits, const RandomStream& random,
+                            const float* in, float* out, size_t count) {
+  PRECIS_CHECK(bits >= 1 && bits <= 16 && element.mantissa_bits < 23);
+  CheckStream(random, count);
+  QuantizeElements({.element = element, .stochastic_bits = bits, .random = random}, scale, in, out, count);
+}
+
+void QuantizeRows(const Format& format, const RandomStream& random, const float* in, float* out, size_t rows,
+                  size_t row_size, float* scales) {
+  PRECIS_CHECK(!IsBlockScaled(format) && !format.scale.zero_point);
+  const bool whole = format.scale.extent == ScaleExtent::kTensor && rows != 0;
+  if (whole) {
+    row_size *= rows;
+    rows = 1;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    const size_t begin = row * row_size;
+    float scale = 1;
+    if (IsScaled(format)) {
+      const float range = MaxAbs(in + begin, row_size);
+      scale = range > 0 && std::isfinite(range) ? ScaleForMaxAbs(format, range) : 0;
+    }
+    if (scales != nullptr) scales[row] = scale;
+    if (scale == 0) {
+      if (in != out) std::copy_n(in + begin, row_size, out + begin);
+      continue;
+    }
+    QuantizeElements({format.element, 0, format.stochastic_bits, Advance(random, begin)}, scale, in + begin,
+                     out + begin, row_size);
+  }
+}
+
+void QuantizeBlocksSpan(const Format& format, const GlobalScale& global, const RandomStream& random,
+                        const float* in, float* out, size_t count) {
+  PRECIS_CHECK(IsBlockScaled(format));
+  if (format.stochastic_bits != 0) CheckStream(random, count);
+  const auto block = static_cast<size_t>(format.scale.block);
+  RunStreaming(in, out, count, block, [&](size_t begin, size_t here, float* to) {
+    BestSet().quantize_blocks(format, global, Advance(random, begin), in + begin, to, here);
+  });
 }
 
 void StraightThroughSpan(float limit, const float* in, const float* grad_out, float* grad_in, size_t count) {
-  BestSet().straight_through(limit, in, grad_out, grad_in, count);
+  const float* same = grad_in == in ? in : grad_out;
+  RunStreaming(same, grad_in, count, 1, [&](size_t begin, size_t here, float* to) {
+    BestSet().straight_through(limit, in + begin, grad_out + begin, to, here);
+  });
 }
 
 }  // namespace precis

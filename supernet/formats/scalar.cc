@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "supernet/formats/block_scale.h"
 #include "supernet/formats/check.h"
 
 #ifdef __FAST_MATH__
@@ -88,6 +89,7 @@ double Decode(const ElementFormat& element, uint32_t code) {
   const uint32_t sign = code & SignBit(element);
   const uint32_t magnitude = code & (SignBit(element) - 1);
   if (element.kind == ElementKind::kInteger) {
+    if (!element.is_signed) return code;
     return static_cast<double>(magnitude) - static_cast<double>(sign);
   }
   double value = GridValue(element, magnitude);
@@ -109,8 +111,30 @@ double Quantize(const ElementFormat& element, double value, Overflow overflow) {
   return std::isnan(value) ? value : Decode(element, Encode(element, value, overflow));
 }
 
+double QuantizeStochastic(const ElementFormat& element, double value, int bits, uint32_t random) {
+  PRECIS_CHECK(bits >= 1 && bits <= 16);
+  if (std::isnan(value)) return value;
+  const double clamped = std::clamp(value, MinFinite(element), MaxFinite(element));
+  const double magnitude = std::fabs(clamped);
+  double below = std::floor(magnitude), above = below + 1;
+  if (element.kind == ElementKind::kFloat) {
+    uint32_t code = Encode(element, magnitude);
+    if (Decode(element, code) > magnitude) --code;
+    below = Decode(element, code);
+    above = code == LargestFiniteCode(element) ? below : GridValue(element, code + 1);
+  }
+  // Exact: the gap is a power of two.
+  const double distance = above == below ? 0 : (magnitude - below) / (above - below);
+  const double threshold = std::ldexp(2.0 * (random >> (32 - bits)) + 1, -(bits + 1));
+  const double result = distance + threshold >= 1 ? above : below;
+  const bool keeps_sign = element.kind == ElementKind::kFloat || result != 0;
+  return keeps_sign ? std::copysign(result, value) : 0.0;
+}
+
 float ScaleForMaxAbs(const Format& format, float max_abs) {
   PRECIS_CHECK(max_abs >= 0 && std::isfinite(max_abs));
+  PRECIS_CHECK(!IsBlockScaled(format));
+  if (format.scale.type == ScaleType::kE8M0) return BlockScaleFor(format, max_abs).decode;
   if (!IsScaled(format) || max_abs == 0) return 1.0f;
   return std::max(FLT_MIN, max_abs / static_cast<float>(MaxFinite(format.element)));
 }
@@ -118,6 +142,33 @@ float ScaleForMaxAbs(const Format& format, float max_abs) {
 float QuantizeScaled(const ElementFormat& element, float value, float scale) {
   const float scaled = value / scale;
   return scale * static_cast<float>(Quantize(element, scaled));
+}
+
+float QuantizeScaledStochastic(const ElementFormat& element, float value, float scale, int bits,
+                               uint32_t random) {
+  const float scaled = value / scale;
+  return scale * static_cast<float>(QuantizeStochastic(element, scaled, bits, random));
+}
+
+float QuantizeAffine(const ElementFormat& element, float value, float scale, int zero_point) {
+  PRECIS_CHECK(element.kind == ElementKind::kInteger && zero_point >= MinFinite(element) &&
+               zero_point <= MaxFinite(element));
+  const float scaled = value / scale;
+  if (std::isnan(scaled)) return scaled;
+  const double rounded = std::nearbyint(static_cast<double>(scaled));
+  const double code = std::clamp(rounded + zero_point, MinFinite(element), MaxFinite(element));
+  return scale * static_cast<float>(code - zero_point);
+}
+
+AffineScale AffineScaleForRange(const ElementFormat& element, float low, float high) {
+  PRECIS_CHECK(std::isfinite(low) && std::isfinite(high) && low <= high);
+  const double from = std::min(0.0f, low), to = std::max(0.0f, high);
+  if (from == to) return {};
+  const double min = MinFinite(element), max = MaxFinite(element);
+  AffineScale affine;
+  affine.scale = std::max(FLT_MIN, static_cast<float>((to - from) / (max - min)));
+  affine.zero_point = static_cast<int>(std::clamp(std::nearbyint(min - from / affine.scale), min, max));
+  return affine;
 }
 
 }  // namespace precis

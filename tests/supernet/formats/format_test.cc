@@ -66,6 +66,7 @@ constexpr Limits kPublished[] = {
     {"e3m0fn", 8, 0.25},
     {"bf16", 0x1.FEp127, 0x1p-133},
     {"fp16", 65504, 0x1p-24},
+    {"tf32", 0x1.FFCp127, 0x1p-136},
     {"fp32", 0x1.FFFFFEp127, 0x1p-149},
     {"int2", 1, 1},
     {"int3", 3, 1},
@@ -117,7 +118,7 @@ TEST(FormatLimits, AreWhatTheCodesDecodeTo) {
 }
 
 TEST(FormatScale, WideFloatsNeedNone) {
-  for (const char* name : {"bf16", "fp16", "fp32"}) {
+  for (const char* name : {"bf16", "fp16", "tf32", "fp32"}) {
     EXPECT_FALSE(IsScaled(MustParse(name))) << name;
     EXPECT_EQ(ScaleBits(MustParse(name)), 0) << name;
   }
@@ -131,9 +132,9 @@ TEST(AllFormats, HasEveryNameOnce) {
   std::set<std::string> names;
   for (const Format& format : AllFormats()) names.insert(FormatName(format));
   // Integers: 8 widths, narrow and full. Minifloats of n exponent and mantissa bits, n = 2…7: n layouts
-  // with and n without a NaN code, n - 2 with infinity. Three wide floats.
+  // with and n without a NaN code, n - 2 with infinity. Four wide floats.
   const size_t minifloats = 2 * (2 + 3 + 4 + 5 + 6 + 7) + (0 + 1 + 2 + 3 + 4 + 5);
-  EXPECT_EQ(names.size(), 16 + minifloats + 3);
+  EXPECT_EQ(names.size(), 16 + minifloats + 4);
   EXPECT_EQ(AllFormats().size(), names.size());
 }
 
@@ -144,8 +145,8 @@ TEST(AllFormats, GoesFromIntegersOverMinifloatsByWidthToWideFloats) {
   EXPECT_THAT(first, ElementsAre("int2", "int3", "int4", "int5", "int6", "int7", "int8", "int16", "int2_full",
                                  "int3_full", "int4_full", "int5_full", "int6_full", "int7_full", "int8_full",
                                  "int16_full", "e1m1", "e1m1fn", "e2m0", "e2m0fn"));
-  const std::vector<std::string> last(names.end() - 3, names.end());
-  EXPECT_THAT(last, ElementsAre("bf16", "fp16", "fp32"));
+  const std::vector<std::string> last(names.end() - 4, names.end());
+  EXPECT_THAT(last, ElementsAre("bf16", "fp16", "tf32", "fp32"));
 }
 
 TEST(FormatName, ParsesBackToTheSameFormat) {

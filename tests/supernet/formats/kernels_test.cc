@@ -37,7 +37,7 @@ void ExpectLikeReference(const ElementFormat& element, float scale, const std::v
   for (size_t i = 0; i < inputs.size(); ++i) expected[i] = QuantizeScaled(element, inputs[i], scale);
   for (const KernelSet& set : SupportedKernelSets()) {
     std::vector<float> actual(inputs.size());
-    set.quantize(element, scale, inputs.data(), actual.data(), inputs.size());
+    set.quantize({.element = element, .random = {}}, scale, inputs.data(), actual.data(), inputs.size());
     const auto [want, got] = std::mismatch(expected.begin(), expected.end(), actual.begin(), SameBits);
     if (want == expected.end()) continue;
     const size_t at = static_cast<size_t>(want - expected.begin());
@@ -167,8 +167,8 @@ TEST_P(EverySet, QuantizesAnyLengthFromAnyAddressInPlaceAndNot) {
         std::vector<float> outputs(inputs.size(), kGuard);
         std::vector<float> in_place = inputs;
         const size_t begin = kMargin + offset;
-        set_.quantize(element, 0.3f, &inputs[begin], &outputs[kMargin], count);
-        set_.quantize(element, 0.3f, &in_place[begin], &in_place[begin], count);
+        set_.quantize({.element = element, .random = {}}, 0.3f, &inputs[begin], &outputs[kMargin], count);
+        set_.quantize({.element = element, .random = {}}, 0.3f, &in_place[begin], &in_place[begin], count);
         for (size_t i = 0; i < inputs.size(); ++i) {
           const float expected_out = i >= kMargin && i < kMargin + count
                                          ? QuantizeScaled(element, inputs[i + offset], 0.3f)
@@ -248,7 +248,7 @@ TEST(Kernels, ThePublicFunctionsUseTheLastSet) {
   std::vector<float> public_result(inputs.size()), set_result(inputs.size());
   const KernelSet& best = SupportedKernelSets().back();
   QuantizeSpan(element, 0.7f, inputs.data(), public_result.data(), inputs.size());
-  best.quantize(element, 0.7f, inputs.data(), set_result.data(), inputs.size());
+  best.quantize({.element = element, .random = {}}, 0.7f, inputs.data(), set_result.data(), inputs.size());
   EXPECT_TRUE(std::equal(public_result.begin(), public_result.end(), set_result.begin(), SameBits));
   EXPECT_TRUE(SameBits(MaxAbs(inputs.data(), inputs.size()), best.max_abs(inputs.data(), inputs.size())));
   StraightThroughSpan(2.0f, inputs.data(), inputs.data(), public_result.data(), inputs.size());
