@@ -44,7 +44,9 @@ struct PowerScales {
       // A subnormal is first made normal by an exact product.
       const bool tiny = bits < kSmallestNormal;
       const int32_t scaled = std::bit_cast<int32_t>(std::bit_cast<float>(bits) * 0x1p64f);
-      const int32_t rounded = (tiny ? scaled : bits) + half;
+      // Of a NaN the sum may wrap; it gets no power below.
+      const auto rounded =
+          static_cast<int32_t>(static_cast<uint32_t>(tiny ? scaled : bits) + static_cast<uint32_t>(half));
       int32_t exponent = (rounded >> kMantissaBits) + offset - (tiny ? 64 : 0);
       exponent += (rounded & kMantissaMask) > last_mantissa ? 1 : 0;
       exponent = std::clamp(exponent, -127, 127);
