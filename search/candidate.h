@@ -27,7 +27,8 @@ struct Candidate {
   Origin origin = Origin::kSampled;
   std::string label;  // what it is, where that has a name: "uniform int4", "most probable", "estimated best"
   int64_t step = 0;   // of the weights it was measured under
-  int64_t sampled_at = 0;       // step at which the controller first proposed it; -1 = never
+  int64_t sampled_at = 0;       // step at which the controller first proposed it; -1 = never; a warm-up
+                                // that ends in a screening does not count
   Quality search;               // on the search split
   std::optional<Quality> test;  // on the test split: references and the final choice, once, at the end
   std::vector<double> costs;    // in the order of Plan::costs

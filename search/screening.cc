@@ -17,8 +17,6 @@ constexpr double kLeastPreference = -6;
 // configurations alike in all but one layer, about 0.05.
 constexpr double kPairing = 3;
 
-}  // namespace
-
 Choices WidestChoices(const SearchSpace& space) {
   Choices choices;
   for (const std::vector<double>& errors : OptionErrors(space)) {
@@ -26,6 +24,10 @@ Choices WidestChoices(const SearchSpace& space) {
   }
   return choices;
 }
+
+}  // namespace
+
+Screening::Screening(const Plan& plan) : plan_(plan), widest_(WidestChoices(plan.space)) {}
 
 double Screening::Images() const {
   int64_t probes = 1;

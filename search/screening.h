@@ -23,13 +23,13 @@
 
 namespace precis::search {
 
-// The option of every decision that rounds least.
-Choices WidestChoices(const SearchSpace& space);
-
 class Screening {
  public:
   // `plan` must outlive the screening.
-  explicit Screening(const Plan& plan) : plan_(plan), widest_(WidestChoices(plan.space)) {}
+  explicit Screening(const Plan& plan);
+
+  // The option of every decision that rounds least.
+  const Choices& widest() const { return widest_; }
 
   // How many images Measure takes; 0 if the job screens nothing.
   double Images() const;

@@ -55,7 +55,7 @@ class SearchRun {
         controller_(controller),
         session_(plan, oracle, sink),
         screening_(plan),
-        widest_(plan.space.Apply(WidestChoices(plan.space))),
+        widest_(plan.space.Apply(screening_.widest())),
         samples_(OptionErrors(plan.space), plan.search_steps),
         progress_(session_.meter.progress) {}
 

@@ -10,6 +10,8 @@
 // Threading: not thread-safe.
 #pragma once
 
+#include <cstdint>
+
 namespace precis {
 
 class GradientWatch {
@@ -27,7 +29,7 @@ class GradientWatch {
   double factor_;
   double least_usual_;
   double usual_log_ = 0;
-  long steps_ = 0;  // applied
+  int64_t steps_ = 0;  // applied
 };
 
 }  // namespace precis

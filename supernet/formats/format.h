@@ -74,7 +74,8 @@ struct ElementFormat {
   bool narrow = true;     // signed integers only: the most negative code is unused
   bool is_signed = true;  // false for integers only
 
-  auto operator<=>(const ElementFormat&) const = default;
+  // clang-tidy 14 sees a 0 for a pointer in every defaulted <=>.
+  auto operator<=>(const ElementFormat&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // What the element is multiplied by.
@@ -113,7 +114,7 @@ struct ScaleFormat {
   bool global = false;                 // kE4M3, kUe5m3: relative to one FP32 scale a tensor
   bool zero_point = false;             // kFloat32 over operands or tensors, integers with all codes in use
 
-  auto operator<=>(const ScaleFormat&) const = default;
+  auto operator<=>(const ScaleFormat&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct Format {
@@ -122,7 +123,7 @@ struct Format {
   int hadamard = 0;         // neighbours rotated together, a power of two; 0: none
   int stochastic_bits = 0;  // random bits of stochastic rounding; 0: to nearest, ties to even
 
-  auto operator<=>(const Format&) const = default;
+  auto operator<=>(const Format&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // Limits, exact in double for every element.

@@ -2,18 +2,14 @@
 differ. MPFR rounds to nearest, ties to even, with the format's precision and subnormals; past the largest finite
 value the result is clamped, as Precis saturates. (Without a mantissa bit the tie rules differ by definition.)
 
-Usage: mpfr_oracle.py PRECIS. Exits with 77 where python3-gmpy2 is not installed."""
+Usage: mpfr_oracle.py PRECIS"""
 
 import random
 import struct
 import subprocess
 import sys
 
-try:
-    import gmpy2
-except ImportError:
-    print("python3-gmpy2 is not installed")
-    sys.exit(77)
+import gmpy2
 
 VALUES = 100_000
 
