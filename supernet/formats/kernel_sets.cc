@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "supernet/formats/block_loops.h"
@@ -32,12 +31,14 @@ PRECIS_INLINE float MaxAbsFiniteLoop(const float* in, size_t count) {
   return std::bit_cast<float>(largest);
 }
 
-PRECIS_INLINE void StraightThroughLoop(float limit, const float* in, const float* grad_out, float* grad_in,
-                                       size_t count) {
+PRECIS_INLINE void StraightThroughLoop(float low, float high, const float* in, const float* grad_out,
+                                       float* grad_in, size_t count) {
   PRECIS_NO_LOOP_CARRIED_DEPENDENCE
   for (size_t i = 0; i < count; ++i) {
     const float gradient = grad_out[i];
-    grad_in[i] = std::fabs(in[i]) <= limit ? gradient : 0.0f;
+    // Not &&, which would be a branch.
+    const bool inside = (in[i] >= low) & (in[i] <= high);
+    grad_in[i] = inside ? gradient : 0.0f;
   }
 }
 
@@ -103,9 +104,9 @@ PRECIS_INLINE void QuantizeBlocksLoop(const Format& format, const GlobalScale& g
                                   const RandomStream& random, const float* in, float* out, size_t count) { \
     QuantizeBlocksLoop(format, global, random, in, out, count);                                            \
   }                                                                                                        \
-  TARGET void StraightThrough##SET(float limit, const float* in, const float* grad_out, float* grad_in,    \
-                                   size_t count) {                                                         \
-    StraightThroughLoop(limit, in, grad_out, grad_in, count);                                              \
+  TARGET void StraightThrough##SET(float low, float high, const float* in, const float* grad_out,          \
+                                   float* grad_in, size_t count) {                                         \
+    StraightThroughLoop(low, high, in, grad_out, grad_in, count);                                          \
   }
 #define PRECIS_KERNEL_SET_ROW(NAME, SET) \
   { NAME, MaxAbs##SET, MaxAbsFinite##SET, Quantize##SET, QuantizeBlocks##SET, StraightThrough##SET }

@@ -28,7 +28,8 @@ struct KernelSet {
   void (*quantize)(const ElementRounding& rounding, float scale, const float* in, float* out, size_t count);
   void (*quantize_blocks)(const Format& format, const GlobalScale& global, const RandomStream& random,
                           const float* in, float* out, size_t count);
-  void (*straight_through)(float limit, const float* in, const float* grad_out, float* grad_in, size_t count);
+  void (*straight_through)(float low, float high, const float* in, const float* grad_out, float* grad_in,
+                           size_t count);
 };
 
 // The sets that this machine can run, slowest first; kernels.h uses the last.

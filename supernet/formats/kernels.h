@@ -49,8 +49,9 @@ void QuantizeRows(const Format& format, const RandomStream& random, const float*
 void QuantizeBlocksSpan(const Format& format, const GlobalScale& global, const RandomStream& random,
                         const float* in, float* out, size_t count);
 
-// The straight-through gradient: grad_in[i] = grad_out[i] where |in[i]| <= limit, else 0 (also where
+// The straight-through gradient: grad_in[i] = grad_out[i] where low <= in[i] <= high, else 0 (also where
 // in[i] is NaN). grad_in may be grad_out or in.
-void StraightThroughSpan(float limit, const float* in, const float* grad_out, float* grad_in, size_t count);
+void StraightThroughSpan(float low, float high, const float* in, const float* grad_out, float* grad_in,
+                         size_t count);
 
 }  // namespace precis

@@ -109,8 +109,8 @@ at::Tensor StraightThroughFused(const at::Tensor& x, const at::Tensor& limits, c
   const float* from = grad_out.data_ptr<float>();
   float* to = grad_in.data_ptr<float>();
   ForEachSpan(rows.count, rows.size, [&](int64_t row, int64_t begin, int64_t count) {
-    StraightThroughSpan(rows.Range(row), values + begin, from + begin, to + begin,
-                        static_cast<size_t>(count));
+    const float limit = rows.Range(row);
+    StraightThroughSpan(-limit, limit, values + begin, from + begin, to + begin, static_cast<size_t>(count));
   });
   return grad_in;
 }

@@ -145,7 +145,7 @@ void RegisterOthers() {
     });
   }
   Register("backward/straight_through", [](Tensors& t) {
-    StraightThroughSpan(2.0f, t.in.data(), t.grad.data(), t.out.data(), t.in.size());
+    StraightThroughSpan(-2.0f, 2.0f, t.in.data(), t.grad.data(), t.out.data(), t.in.size());
   });
   Register("max_abs", [](Tensors& t) { benchmark::DoNotOptimize(MaxAbs(t.in.data(), t.in.size())); });
 }

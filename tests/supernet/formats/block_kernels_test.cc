@@ -242,11 +242,34 @@ TEST(LargeSpans, GiveTheSameWhereverTheyAreCut) {
   for (size_t i = 0; i + 1 < count; i += 997) {
     ASSERT_TRUE(SameBits(whole[i + 1], QuantizeScaled(element, in[i], 0.01f))) << i;
   }
-  StraightThroughSpan(0.6f, in.data(), in.data(), parts.data(), count);
-  for (size_t i = 0; i < count; i += 997) ASSERT_EQ(parts[i], in[i] <= 0.6f ? in[i] : 0);
-  std::vector<float> in_place = in;
-  StraightThroughSpan(0.6f, in_place.data(), in.data(), in_place.data(), count);
-  EXPECT_TRUE(std::equal(parts.begin(), parts.end(), in_place.begin(), SameBits));
+}
+
+TEST(LargeSpans, PassTheGradientOfEveryElementFromAnyAddress) {
+  const size_t most = (size_t{4} << 20) + 7;
+  const float kGuard = 12345;
+  std::vector<float> in(most), gradients(most);
+  std::mt19937 random(4);
+  for (size_t i = 0; i < most; ++i) {
+    // From 0.5 to 2, some NaN; gradients of any bits.
+    in[i] = i % 101 == 0 ? NAN : std::bit_cast<float>(0x3F000000u + static_cast<uint32_t>(random() >> 8));
+    gradients[i] = std::bit_cast<float>(static_cast<uint32_t>(random()));
+  }
+  std::vector<float> expected(most);
+  for (size_t i = 0; i < most; ++i) expected[i] = in[i] >= 0.55f && in[i] <= 0.6f ? gradients[i] : 0;
+  for (size_t offset = 0; offset < 4; ++offset) {
+    const size_t count = most - offset;
+    std::vector<float> out(offset + count + 1, kGuard);
+    StraightThroughSpan(0.55f, 0.6f, in.data(), gradients.data(), &out[offset], count);
+    EXPECT_TRUE(std::equal(&out[offset], &out[offset] + count, expected.begin(), SameBits)) << offset;
+    EXPECT_EQ(std::count(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(offset), kGuard),
+              static_cast<std::ptrdiff_t>(offset));
+    EXPECT_EQ(out.back(), kGuard);
+  }
+  std::vector<float> over_in = in;
+  StraightThroughSpan(0.55f, 0.6f, over_in.data(), gradients.data(), over_in.data(), most);
+  EXPECT_TRUE(std::equal(over_in.begin(), over_in.end(), expected.begin(), SameBits));
+  StraightThroughSpan(0.55f, 0.6f, in.data(), gradients.data(), gradients.data(), most);
+  EXPECT_TRUE(std::equal(gradients.begin(), gradients.end(), expected.begin(), SameBits));
 }
 
 TEST(QuantizeRows, FindsEachRowsRange) {

@@ -210,21 +210,40 @@ TEST_P(EverySet, MaxAbsFindsTheLargestAnywhere) {
 }
 
 TEST_P(EverySet, StraightThroughPassesInsideAndStopsOutside) {
-  const float limit = 0.75f;
-  const std::vector<float> in = {0.0f,  -0.0f, limit, -limit,    std::nextafter(limit, 1.0f),
-                                 -1.0f, NAN,   -NAN,  HUGE_VALF, -HUGE_VALF};
-  const std::vector<float> expected = {1, 2, 3, 4, 0, 0, 0, 0, 0, 0};
+  const float low = -0.5f, high = 0.75f;
+  const std::vector<float> in = {
+      0.0f, -0.0f, low,       high,      std::nextafter(low, -1.0f), std::nextafter(high, 1.0f), -high,
+      NAN,  -NAN,  HUGE_VALF, -HUGE_VALF};
+  const std::vector<float> expected = {1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0};
   for (size_t count = 0; count <= 67; ++count) {
     std::vector<float> inputs(count), gradients(count), result(count + 1, kGuard);
     for (size_t i = 0; i < count; ++i) {
       inputs[i] = in[i % in.size()];
       gradients[i] = static_cast<float>(i % in.size() + 1);
     }
-    set_.straight_through(limit, inputs.data(), gradients.data(), result.data(), count);
+    set_.straight_through(low, high, inputs.data(), gradients.data(), result.data(), count);
     for (size_t i = 0; i < count; ++i) EXPECT_TRUE(SameBits(result[i], expected[i % in.size()])) << i;
     EXPECT_EQ(result[count], kGuard);
-    set_.straight_through(limit, inputs.data(), gradients.data(), gradients.data(), count);
+    set_.straight_through(low, high, inputs.data(), gradients.data(), gradients.data(), count);
     EXPECT_TRUE(std::equal(gradients.begin(), gradients.end(), result.begin(), SameBits));
+  }
+}
+
+TEST_P(EverySet, StraightThroughTakesRangesOnOneSideOfZeroAndWithoutEnd) {
+  const float in[] = {-HUGE_VALF, -1.0f, -0.0f, 0.0f, 1.0f, 2.0f, HUGE_VALF, NAN};
+  const float gradients[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  const struct {
+    float low, high;
+    std::vector<float> expected;
+  } kCases[] = {
+      {0.0f, 1.0f, {0, 0, 3, 4, 5, 0, 0, 0}},   {1.0f, 2.0f, {0, 0, 0, 0, 5, 6, 0, 0}},
+      {-1.0f, -0.0f, {0, 2, 3, 4, 0, 0, 0, 0}}, {-HUGE_VALF, HUGE_VALF, {1, 2, 3, 4, 5, 6, 7, 0}},
+      {1.0f, -1.0f, {0, 0, 0, 0, 0, 0, 0, 0}},  {-NAN, NAN, {0, 0, 0, 0, 0, 0, 0, 0}},
+  };
+  for (const auto& [low, high, expected] : kCases) {
+    std::vector<float> result(expected.size());
+    set_.straight_through(low, high, in, gradients, result.data(), result.size());
+    EXPECT_EQ(result, expected) << low << " " << high;
   }
 }
 
@@ -232,7 +251,7 @@ TEST_P(EverySet, StraightThroughKeepsGradientsThatAreNotFiniteOnlyInside) {
   const float in[] = {0.5f, 2.0f, 0.5f, 2.0f};
   const float gradients[] = {NAN, NAN, HUGE_VALF, HUGE_VALF};
   float result[4];
-  set_.straight_through(1.0f, in, gradients, result, 4);
+  set_.straight_through(-1.0f, 1.0f, in, gradients, result, 4);
   EXPECT_TRUE(std::isnan(result[0]));
   EXPECT_EQ(result[1], 0.0f);
   EXPECT_EQ(result[2], HUGE_VALF);
@@ -251,8 +270,8 @@ TEST(Kernels, ThePublicFunctionsUseTheLastSet) {
   best.quantize({.element = element, .random = {}}, 0.7f, inputs.data(), set_result.data(), inputs.size());
   EXPECT_TRUE(std::equal(public_result.begin(), public_result.end(), set_result.begin(), SameBits));
   EXPECT_TRUE(SameBits(MaxAbs(inputs.data(), inputs.size()), best.max_abs(inputs.data(), inputs.size())));
-  StraightThroughSpan(2.0f, inputs.data(), inputs.data(), public_result.data(), inputs.size());
-  best.straight_through(2.0f, inputs.data(), inputs.data(), set_result.data(), inputs.size());
+  StraightThroughSpan(-1.0f, 2.0f, inputs.data(), inputs.data(), public_result.data(), inputs.size());
+  best.straight_through(-1.0f, 2.0f, inputs.data(), inputs.data(), set_result.data(), inputs.size());
   EXPECT_TRUE(std::equal(public_result.begin(), public_result.end(), set_result.begin(), SameBits));
 }
 
