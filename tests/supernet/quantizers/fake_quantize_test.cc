@@ -18,34 +18,48 @@ const float kNan = std::numeric_limits<float>::quiet_NaN();
 
 at::Tensor Scalar(float value) { return at::scalar_tensor(value, at::kFloat); }
 
+at::Tensor QuantizeActivation(const at::Tensor& x, const Format& format, const at::Tensor& range,
+                              Clipping clipping = Clipping::kPossible) {
+  return FakeQuantize(x, Operand::kActivation, format, {.range = range, .clipping = clipping});
+}
+
+at::Tensor QuantizeWeight(const at::Tensor& w, const Format& format, const at::Tensor& range,
+                          Clipping clipping = Clipping::kPossible) {
+  return FakeQuantize(w, Operand::kWeight, format, {.range = range, .clipping = clipping});
+}
+
+at::Tensor MaxAbsPerChannel(const at::Tensor& w) {
+  return MeasureRange(w, Operand::kWeight, *ParseFormat("int8"), {});
+}
+
 at::Tensor Gradient(const at::Tensor& x, const Format& format, const at::Tensor& max_abs, Clipping clipping,
                     const at::Tensor& grad_out, bool per_channel = false) {
   const at::Tensor leaf = x.detach().clone().requires_grad_(true);
-  const at::Tensor y = per_channel ? FakeQuantizePerChannel(leaf, format, max_abs, clipping)
-                                   : FakeQuantizePerTensor(leaf, format, max_abs, clipping);
+  const at::Tensor y = per_channel ? QuantizeWeight(leaf, format, max_abs, clipping)
+                                   : QuantizeActivation(leaf, format, max_abs, clipping);
   y.backward(grad_out);
   return leaf.grad();
 }
 
 TEST(FakeQuantize, RoundsToTheGridAndSaturates) {
   const at::Tensor x = at::tensor({0.0f, 0.4f, 0.5f, 1.5f, 2.5f, -2.5f, 7.4f, 9.0f, -9.0f, kInfinity, kNan});
-  const at::Tensor y = FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(7));
+  const at::Tensor y = QuantizeActivation(x, *ParseFormat("int4"), Scalar(7));
   EXPECT_TRUE(SameBits(y, at::tensor({0.0f, 0.0f, 0.0f, 2.0f, 2.0f, -2.0f, 7.0f, 7.0f, -7.0f, 7.0f, kNan})));
 }
 
 TEST(FakeQuantize, Fp32IsTheSameTensor) {
   const at::Tensor x = at::randn({5});
   EXPECT_TRUE(IsFloat32(*ParseFormat("fp32")));
-  EXPECT_TRUE(FakeQuantizePerTensor(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
-  EXPECT_TRUE(FakeQuantizePerChannel(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
+  EXPECT_TRUE(QuantizeActivation(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
+  EXPECT_TRUE(QuantizeWeight(x, *ParseFormat("fp32"), at::Tensor()).is_same(x));
   EXPECT_FALSE(IsFloat32(*ParseFormat("bf16")));
 }
 
 TEST(FakeQuantize, FormatsWithoutScaleNeedNoRange) {
   const at::Tensor x = at::tensor({1.0f + 1.0f / 512, 70000.0f, -70000.0f});
-  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("fp16"), at::Tensor()),
+  EXPECT_TRUE(SameBits(QuantizeActivation(x, *ParseFormat("fp16"), at::Tensor()),
                        at::tensor({1.0f + 1.0f / 512, 65504.0f, -65504.0f})));
-  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("bf16"), at::Tensor()),
+  EXPECT_TRUE(SameBits(QuantizeActivation(x, *ParseFormat("bf16"), at::Tensor()),
                        x.to(at::kBFloat16).to(at::kFloat)));
 }
 
@@ -53,7 +67,7 @@ TEST(FakeQuantize, UnusableRangesLeaveTheTensorAsItIs) {
   const at::Tensor x = at::randn({50});
   const at::Tensor grad = at::randn({50});
   for (const float range : {0.0f, kInfinity, kNan}) {
-    EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(range)), x)) << range;
+    EXPECT_TRUE(SameBits(QuantizeActivation(x, *ParseFormat("int4"), Scalar(range)), x)) << range;
     EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("int4"), Scalar(range), Clipping::kPossible, grad), grad));
   }
 }
@@ -61,11 +75,11 @@ TEST(FakeQuantize, UnusableRangesLeaveTheTensorAsItIs) {
 TEST(FakeQuantize, EmptyTensorsStayEmpty) {
   const at::Tensor x = at::empty({0, 3});
   EXPECT_EQ(MaxAbsPerTensor(x).item<float>(), 0.0f);
-  EXPECT_EQ(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).sizes(), x.sizes());
-  EXPECT_EQ(FakeQuantizePerChannel(x, *ParseFormat("int4"), MaxAbsPerChannel(x)).sizes(), x.sizes());
+  EXPECT_EQ(QuantizeActivation(x, *ParseFormat("int4"), Scalar(1)).sizes(), x.sizes());
+  EXPECT_EQ(QuantizeWeight(x, *ParseFormat("int4"), MaxAbsPerChannel(x)).sizes(), x.sizes());
   const at::Tensor rows = at::empty({3, 0});
   EXPECT_TRUE(SameBits(MaxAbsPerChannel(rows), at::zeros({3})));
-  EXPECT_EQ(FakeQuantizePerChannel(rows, *ParseFormat("int4"), MaxAbsPerChannel(rows)).sizes(), rows.sizes());
+  EXPECT_EQ(QuantizeWeight(rows, *ParseFormat("int4"), MaxAbsPerChannel(rows)).sizes(), rows.sizes());
 }
 
 // The rule itself: 1 up to and including the edge, 0 one FP32 step beyond it, on both sides.
@@ -100,7 +114,7 @@ TEST(FakeQuantize, MeasuredRangesGiveTheIdentityGradientAndKeepNothing) {
   const at::Tensor leaf = x.clone().requires_grad_(true);
   const at::Tensor inner = leaf * 2;
   const int64_t users = inner.use_count();
-  const at::Tensor y = FakeQuantizePerTensor(inner, format, MaxAbsPerTensor(inner), Clipping::kNone);
+  const at::Tensor y = QuantizeActivation(inner, format, MaxAbsPerTensor(inner), Clipping::kNone);
   EXPECT_EQ(inner.use_count(), users);
 }
 
@@ -118,8 +132,8 @@ TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
   const Format format = *ParseFormat("int4");
   const at::Tensor range = Scalar(1.0f);
   const at::Tensor ranges = MaxAbsPerChannel(base) * 0.5;
-  const at::Tensor expected = FakeQuantizePerTensor(base, format, range);
-  const at::Tensor expected_rows = FakeQuantizePerChannel(base, format, ranges);
+  const at::Tensor expected = QuantizeActivation(base, format, range);
+  const at::Tensor expected_rows = QuantizeWeight(base, format, ranges);
   const at::Tensor expected_grad = Gradient(base, format, range, Clipping::kPossible, grad);
   const at::Tensor expected_rows_grad = Gradient(base, format, ranges, Clipping::kPossible, grad, true);
 
@@ -132,19 +146,19 @@ TEST(FakeQuantize, KeepsEveryLayoutWithTheSameValuesAndGradients) {
   };
   for (size_t i = 0; i < layouts.size(); ++i) {
     SCOPED_TRACE(i);
-    const at::Tensor y = FakeQuantizePerTensor(layouts[i], format, range);
+    const at::Tensor y = QuantizeActivation(layouts[i], format, range);
     EXPECT_TRUE(SameBits(y, expected));
     if (layouts[i].is_non_overlapping_and_dense()) {
       EXPECT_EQ(y.strides(), layouts[i].strides());
     }
-    EXPECT_TRUE(SameBits(FakeQuantizePerChannel(layouts[i], format, ranges), expected_rows));
+    EXPECT_TRUE(SameBits(QuantizeWeight(layouts[i], format, ranges), expected_rows));
     for (const at::Tensor& grad_layout : {grad, grad.contiguous(at::MemoryFormat::ChannelsLast)}) {
       const at::Tensor leaf = layouts[i].detach().requires_grad_(true);
       const auto gradient_of = [&](const at::Tensor& output) {
         return torch::autograd::grad({output}, {leaf}, {grad_layout})[0];
       };
-      EXPECT_TRUE(SameBits(gradient_of(FakeQuantizePerTensor(leaf, format, range)), expected_grad));
-      EXPECT_TRUE(SameBits(gradient_of(FakeQuantizePerChannel(leaf, format, ranges)), expected_rows_grad));
+      EXPECT_TRUE(SameBits(gradient_of(QuantizeActivation(leaf, format, range)), expected_grad));
+      EXPECT_TRUE(SameBits(gradient_of(QuantizeWeight(leaf, format, ranges)), expected_rows_grad));
     }
   }
 }
@@ -153,9 +167,9 @@ TEST(FakeQuantize, LargeTensorsAreTheSameOnEveryThreadCount) {
   const at::Tensor x = at::randn({300000});
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const at::Tensor alone = FakeQuantizePerTensor(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x));
+  const at::Tensor alone = QuantizeActivation(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x));
   at::set_num_threads(2);
-  EXPECT_TRUE(SameBits(FakeQuantizePerTensor(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x)), alone));
+  EXPECT_TRUE(SameBits(QuantizeActivation(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x)), alone));
   at::set_num_threads(threads);
 }
 
@@ -165,7 +179,7 @@ TEST(FakeQuantize, RangesTakeNoGradient) {
   const at::Tensor w = at::randn({10, 3}).requires_grad_(true);
   EXPECT_FALSE(MaxAbsPerChannel(w).requires_grad());
   const c10::NoGradGuard guard;
-  EXPECT_FALSE(FakeQuantizePerTensor(x, *ParseFormat("int4"), Scalar(1)).requires_grad());
+  EXPECT_FALSE(QuantizeActivation(x, *ParseFormat("int4"), Scalar(1)).requires_grad());
 }
 
 }  // namespace
