@@ -39,6 +39,11 @@ ordered_json FiniteOrNull(double value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
 }
 
+// What a layer may store in the format.
+const char* Operands(const Format& format) {
+  return HoldsNegatives(format) ? "weights, activations" : "activations";
+}
+
 ordered_json FormatJson(const Format& format) {
   const ElementFormat& element = format.element;
   return {{"name", FormatName(format)},
@@ -50,7 +55,7 @@ ordered_json FormatJson(const Format& format) {
           {"description", DescribeFormat(format)},
           {"min_finite", MinFinite(element)},
           {"storage_bits", BitsPerElement(format)},
-          {"searchable", IsTrainable(format)},
+          {"operands", Operands(format)},
           {"source", FormatSource(format)}};
 }
 
@@ -93,8 +98,7 @@ std::string LayoutText(const Format& format) {
         &text, ", and ", ScaleBits(format), " bits of scale ",
         format.scale.extent == ScaleExtent::kTensor ? "a tensor" : "an output channel or activation tensor");
   }
-  absl::StrAppend(&text, "\nsearch    ", IsTrainable(format) ? "may stand in space.formats" : "not yet",
-                  "\n");
+  absl::StrAppend(&text, "\nfor       ", Operands(format), "\n");
   return text;
 }
 
@@ -202,13 +206,14 @@ absl::StatusOr<int> Formats(const Environment& environment, OutputFormat output)
                {"LARGEST", true},
                {"SMALLEST", true},
                {"SPECIALS"},
-               {"SEARCH"},
+               {"FOR"},
                {"DESCRIPTION"}});
   for (const Format& format : formats) {
     const ElementFormat& element = format.element;
     table.AddRow({FormatName(format), absl::StrCat(element.bits), Number(BitsPerElement(format)),
                   Number(MinFinite(element)), Number(MaxFinite(element)), Number(SmallestStep(element)),
-                  Specials(element), IsTrainable(format) ? "yes" : "no", DescribeFormat(format)});
+                  Specials(element), HoldsNegatives(format) ? "both" : "activations",
+                  DescribeFormat(format)});
   }
   *environment.out << table.Text();
   return kExitOk;

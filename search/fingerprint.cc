@@ -81,6 +81,10 @@ std::string CanonicalText(const Plan& plan) {
   text.Real("training.explosion_factor", spec.training.explosion_factor);
   text.Real("training.gradient_explosion_factor", spec.training.gradient_explosion_factor);
   text.Real("training.gradient_clip_norm", spec.training.gradient_clip_norm);
+  text.Whole("ranges.weights", static_cast<int>(spec.training.ranges.weights));
+  text.Whole("ranges.activations", static_cast<int>(spec.training.ranges.activations));
+  text.Real("ranges.percentile", spec.training.ranges.percentile);
+  text.Real("ranges.momentum", spec.training.ranges.momentum);
   text.Whole("training.recalibration_images", spec.training.recalibration_images);
   text.Whole("training.evaluation_batch_size", spec.training.evaluation_batch_size);
   text.Whole("device", static_cast<int>(spec.training.device));

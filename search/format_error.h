@@ -10,7 +10,9 @@ namespace precis::search {
 
 // Mean squared rounding error of standard normal values, relative to their mean square, when ±4 is scaled to
 // the format's largest value: int2 0.87, int3 0.14, int4 0.027, int8 0.00008, fp32 nearly 0. Exact scalar
-// quantisation, integrated numerically; a millisecond or two.
+// quantisation, integrated numerically; a millisecond or two. Formats with blocks, a rotation, random
+// rounding or a zero point quantise 8,192 pseudo-random normal values instead, those for what is never below
+// 0 their magnitudes.
 double RelativeError(const Format& format);
 
 // errors[d][o] for option o of decision d: the sum over weight and activation format, divided by the largest

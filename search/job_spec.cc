@@ -13,6 +13,7 @@
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
 #include "supernet/formats/format.h"
+#include "supernet/graph/assignment.h"
 
 namespace precis::search {
 namespace {
@@ -66,14 +67,6 @@ void CheckTexts(const JobSpec& spec, Violations& violations) {
   }
 }
 
-// The same element, or the signed integer of its width, as the supernet can train with it.
-Format TrainableRelative(const Format& format) {
-  Format relative;
-  relative.element = format.element.is_signed ? format.element : IntegerElement(format.element.bits);
-  relative.scale.type = IsScaled(format) ? ScaleType::kFloat32 : ScaleType::kNone;
-  return relative;
-}
-
 void CheckSpace(const SpaceSpec& space, Violations& violations) {
   if (space.formats.empty()) {
     violations.push_back(
@@ -81,26 +74,27 @@ void CheckSpace(const SpaceSpec& space, Violations& violations) {
          "is empty: list at least one format, such as [int4, int8]. \"precis formats\" shows "
          "all of them."});
   }
-  std::vector<Format> seen;
+  std::vector<LayerFormats> seen;
   std::vector<size_t> seen_at;
   for (size_t i = 0; i < space.formats.size(); ++i) {
     const std::string field = absl::StrCat("space.formats[", i, "]");
-    const absl::StatusOr<Format> format = ParseFormat(space.formats[i]);
-    if (!format.ok()) {
-      violations.push_back({field, std::string(format.status().message())});
+    const absl::StatusOr<LayerFormats> option = ParseLayerFormats(space.formats[i]);
+    if (!option.ok()) {
+      violations.push_back({field, std::string(option.status().message())});
       continue;
     }
-    if (!IsTrainable(*format)) {
+    if (!HoldsNegatives(option->weight)) {
+      const Format relative = {.element = IntegerElement(option->weight.element.bits), .scale = {}};
       violations.push_back(
-          {field, absl::StrCat("\"", FormatName(*format), "\" (", DescribeFormat(*format),
-                               ") cannot be searched over yet: the supernet trains with signed elements that "
-                               "round to nearest, with an FP32 scale a channel or tensor or with none. Take "
-                               "one such, as \"",
-                               FormatName(TrainableRelative(*format)), "\".")});
+          {field,
+           absl::StrCat("\"", FormatName(option->weight), "\" (", DescribeFormat(option->weight),
+                        ") has no values below 0, and weights do: give weights and activations a format "
+                        "each, as in \"",
+                        FormatName(relative), "/", FormatName(option->activation), "\".")});
       continue;
     }
     size_t earlier = 0;
-    while (earlier < seen.size() && seen[earlier] != *format) ++earlier;
+    while (earlier < seen.size() && seen[earlier] != *option) ++earlier;
     if (earlier < seen.size()) {
       const std::string& first = space.formats[seen_at[earlier]];
       violations.push_back(
@@ -111,9 +105,20 @@ void CheckSpace(const SpaceSpec& space, Violations& violations) {
                                " (space.formats[", seen_at[earlier], "]): take one of them out.")});
       continue;
     }
-    seen.push_back(*format);
+    seen.push_back(*option);
     seen_at.push_back(i);
   }
+}
+
+void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& violations) {
+  if (ranges.weights == RangeRule::kMovingAverage) {
+    violations.push_back(
+        {"ranges.weights",
+         "moving_average is for activations, which come in batches: give max_abs, percentile, "
+         "mean_square_error or learned."});
+  }
+  check.Real("ranges.percentile", ranges.percentile, {.above = 50, .most = 100}, "The default is 99.99.");
+  check.Real("ranges.momentum", ranges.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
 }
 
 void CheckCost(const CostSpec& cost, Violations& violations) {
@@ -255,6 +260,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Whole("reward.probe_images", spec.reward.probe_images, 1,
               search_images_ok ? spec.data.search_images : kUnbounded, "data.search_images",
               "The default is 128.");
+  CheckRanges(spec.training.ranges, check, violations);
   CheckController(spec.controller, check);
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");

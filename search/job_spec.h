@@ -45,7 +45,9 @@ struct DataSpec {
 };
 
 struct SpaceSpec {
-  std::vector<std::string> formats;  // at least one name of the grammar, no two alike
+  // At least one, no two alike: the name of a format for weights and activations, "int8", or of one for each,
+  // "int8/uint8". An activation format without negatives is an option only of layers whose input has none.
+  std::vector<std::string> formats;
 };
 
 struct CostSpec {

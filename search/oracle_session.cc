@@ -66,14 +66,14 @@ absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment,
 absl::Status OracleSession::EvaluateCandidate(size_t index, Split split) {
   absl::StatusOr<Evaluation> evaluation = Evaluate(book[index].assignment, split);
   if (!evaluation.ok()) return evaluation.status();
-  PRECIS_CHECK(evaluation->activation_max_abs.size() == plan_.layers.size());
+  PRECIS_CHECK(evaluation->activation_ranges.size() == plan_.layers.size());
   Candidate& candidate = book[index];
   if (split == Split::kTest) {
     candidate.test = evaluation->quality;
   } else {
     candidate.search = evaluation->quality;
     candidate.step = meter.progress.step;
-    candidate.activation_max_abs = std::move(evaluation->activation_max_abs);
+    candidate.activation_ranges = std::move(evaluation->activation_ranges);
   }
   if (absl::Status status = sink_.OnCandidate(candidate); !status.ok()) return status;
   return Report();

@@ -34,10 +34,10 @@ bool Concerns(const Violations& violations, const std::string& prefix) {
                      [&](const Violation& v) { return absl::StartsWith(v.field, prefix); });
 }
 
-std::vector<Format> AllowedFormats(const SpaceSpec& space) {
-  std::vector<Format> formats;
-  for (const std::string& name : space.formats) formats.push_back(*ParseFormat(name));
-  return formats;
+std::vector<LayerFormats> AllowedOptions(const SpaceSpec& space) {
+  std::vector<LayerFormats> options;
+  for (const std::string& name : space.formats) options.push_back(*ParseLayerFormats(name));
+  return options;
 }
 
 // As CostText, but never below `value` when read back, so that it can be offered as a target.
@@ -59,24 +59,42 @@ std::string MultipleAtLeast(double value, double unit) {
   return NumberText(count / 1e4);
 }
 
-std::string SpaceText(const std::vector<Format>& formats) {
-  return absl::StrCat(
-      "{",
-      absl::StrJoin(formats, ", ",
-                    [](std::string* out, const Format& format) { out->append(FormatName(format)); }),
-      "}");
+std::string SpaceText(const std::vector<LayerFormats>& options) {
+  return absl::StrCat("{",
+                      absl::StrJoin(options, ", ",
+                                    [](std::string* out, const LayerFormats& option) {
+                                      out->append(LayerFormatsName(option));
+                                    }),
+                      "}");
 }
 
-std::string UniformName(const Plan& plan, const std::vector<Format>& formats, double cost) {
-  for (const Format& format : formats) {
-    if (TotalCost(*plan.costs[plan.constrained], UniformAssignment(plan.layers.size(), format)) == cost) {
-      return absl::StrCat("all ", FormatName(format));
+std::string UniformName(const Plan& plan, const std::vector<LayerFormats>& options, double cost) {
+  for (const LayerFormats& option : options) {
+    if (TotalCost(*plan.costs[plan.constrained], UniformAssignment(plan.layers.size(), option)) == cost) {
+      return absl::StrCat("all ", LayerFormatsName(option));
     }
   }
   return "a mixture";
 }
 
-Violation OutOfReach(const Plan& plan, const std::vector<Format>& formats, const Target& target) {
+// The layers that no option suits, for their inputs can be below 0.
+void CheckOptions(const Plan& plan, Violations& violations) {
+  std::vector<std::string> bare;
+  for (const Decision& decision : plan.space.decisions) {
+    if (decision.options.empty()) bare.push_back(decision.name);
+  }
+  if (bare.empty()) return;
+  const size_t named = std::min<size_t>(bare.size(), 3);
+  violations.push_back(
+      {"space.formats",
+       absl::StrCat("leaves ", bare.size(), bare.size() == 1 ? " layer" : " layers", " without an option (",
+                    absl::StrJoin(bare.begin(), bare.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+                    bare.size() > named ? ", …" : "",
+                    "): the input can be below 0, and no activation format listed holds such values. Add one "
+                    "that does, as \"int8\" or \"int8/uint8_affine\".")});
+}
+
+Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats, const Target& target) {
   const CostModel& model = *plan.costs[plan.constrained];
   const std::string metric = model.name();
   const Format unit_format = target.relative_to.value_or(*ParseFormat("int4"));
@@ -104,25 +122,38 @@ void AddReference(std::vector<Reference>& references, std::string name, Assignme
   references.push_back({std::move(name), std::move(assignment)});
 }
 
-std::vector<Reference> References(size_t layers, const std::vector<Format>& formats) {
+// Whether every layer has its formats among its options.
+bool IsInSpace(const SearchSpace& space, const Assignment& assignment) {
+  return std::all_of(space.decisions.begin(), space.decisions.end(), [&](const Decision& decision) {
+    return std::all_of(decision.layers.begin(), decision.layers.end(), [&](size_t layer) {
+      return std::find(decision.options.begin(), decision.options.end(), assignment.layers[layer]) !=
+             decision.options.end();
+    });
+  });
+}
+
+std::vector<Reference> References(const SearchSpace& space, const std::vector<LayerFormats>& options) {
   std::vector<Reference> references;
-  for (const Format& format : formats) {
-    AddReference(references, absl::StrCat("uniform ", FormatName(format)), UniformAssignment(layers, format));
+  const auto add = [&](std::string name, Assignment assignment) {
+    if (IsInSpace(space, assignment)) AddReference(references, std::move(name), std::move(assignment));
+  };
+  for (const LayerFormats& option : options) {
+    add(absl::StrCat("uniform ", LayerFormatsName(option)), UniformAssignment(space.layer_count, option));
   }
-  const auto bits = [](const Format& format) { return format.element.bits; };
+  const auto bits = [](const LayerFormats& option) { return option.weight.element.bits; };
   int end_bits = 0;
-  for (const Format& format : formats) {
-    if (bits(format) == 8) end_bits = 8;
-    if (end_bits != 8) end_bits = std::max(end_bits, bits(format));
+  for (const LayerFormats& option : options) {
+    if (bits(option) == 8) end_bits = 8;
+    if (end_bits != 8) end_bits = std::max(end_bits, bits(option));
   }
-  for (const Format& ends : formats) {
+  for (const LayerFormats& ends : options) {
     if (bits(ends) != end_bits) continue;
-    for (const Format& rest : formats) {
+    for (const LayerFormats& rest : options) {
       if (bits(rest) >= end_bits) continue;
-      Assignment assignment = UniformAssignment(layers, rest);
-      assignment.layers.front() = assignment.layers.back() = {ends, ends};
-      AddReference(references, absl::StrCat("ends ", FormatName(ends), ", rest ", FormatName(rest)),
-                   std::move(assignment));
+      Assignment assignment = UniformAssignment(space.layer_count, rest);
+      assignment.layers.front() = assignment.layers.back() = ends;
+      add(absl::StrCat("ends ", LayerFormatsName(ends), ", rest ", LayerFormatsName(rest)),
+          std::move(assignment));
     }
   }
   return references;
@@ -159,7 +190,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
     return compiled;
   }
 
-  const std::vector<Format> formats = AllowedFormats(spec.space);
+  const std::vector<LayerFormats> options = AllowedOptions(spec.space);
   auto plan = std::make_shared<Plan>(Plan{.spec = spec,
                                           .dataset = dataset,
                                           .graph = *graph,
@@ -169,7 +200,10 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
                                           .references = {},
                                           .fingerprint = ""});
   PRECIS_CHECK(!plan->layers.empty());
-  plan->space = SearchSpace::PerLayer(plan->layers, formats);
+  plan->space = SearchSpace::PerLayer(plan->layers, options);
+  const size_t before = violations.size();
+  CheckOptions(*plan, violations);
+  if (violations.size() > before) return compiled;
   for (const std::string& name : CostModelNames()) {
     if (name == spec.cost.metric) plan->constrained = plan->costs.size();
     plan->costs.push_back(*MakeCostModel(name, plan->layers));
@@ -180,7 +214,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   const CostRange range = ReachableCost(model, plan->space);
   plan->cheapest = range.min;
   plan->dearest = range.max;
-  if (plan->target < plan->cheapest) violations.push_back(OutOfReach(*plan, formats, target));
+  if (plan->target < plan->cheapest) violations.push_back(OutOfReach(*plan, options, target));
   if (!violations.empty()) return compiled;
 
   const Schedule schedule = ScheduleOf(spec, dataset);
@@ -192,7 +226,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   plan->spec.reward.beta = RewardBeta(spec.reward);
   plan->spec.controller.screening_images =
       std::min(spec.controller.screening_images, spec.data.search_images);
-  plan->references = References(plan->layers.size(), formats);
+  plan->references = References(plan->space, options);
   plan->fingerprint = Sha256Hex(CanonicalText(*plan));
   compiled.plan = std::move(plan);
   return compiled;

@@ -24,7 +24,7 @@ ModelGraph AtCustomarySize(const ModelInfo& info) {
 
 v1::ListFormatsResponse FormatCatalogue() {
   v1::ListFormatsResponse response;
-  for (const Format& format : AllFormats()) *response.add_formats() = FormatToWire(format);
+  for (const Format& format : CatalogueFormats()) *response.add_formats() = FormatToWire(format);
   return response;
 }
 

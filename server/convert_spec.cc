@@ -38,6 +38,14 @@ constexpr EnumRow<v1::LogProbReduction, search::LogProbReduction> kLogProbReduct
     {v1::LOG_PROB_REDUCTION_SUM, search::LogProbReduction::kSum},
 };
 
+constexpr EnumRow<v1::RangeRule, RangeRule> kRangeRules[] = {
+    {v1::RANGE_RULE_MAX_ABS, RangeRule::kMaxAbs},
+    {v1::RANGE_RULE_PERCENTILE, RangeRule::kPercentile},
+    {v1::RANGE_RULE_MEAN_SQUARE_ERROR, RangeRule::kMeanSquareError},
+    {v1::RANGE_RULE_MOVING_AVERAGE, RangeRule::kMovingAverage},
+    {v1::RANGE_RULE_LEARNED, RangeRule::kLearned},
+};
+
 template <typename Wire, typename Value, size_t N>
 void ReadEnum(const EnumRow<Wire, Value> (&table)[N], Wire wire, const std::string& field, Value& value,
               search::Violations& violations) {
@@ -108,6 +116,11 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
   PRECIS_READ_OPTIONAL(training, gradient_clip_norm, spec.training.gradient_clip_norm);
   PRECIS_READ_OPTIONAL(training, recalibration_images, spec.training.recalibration_images);
   PRECIS_READ_OPTIONAL(training, evaluation_batch_size, spec.training.evaluation_batch_size);
+  RangeOptions& ranges = spec.training.ranges;
+  ReadEnum(kRangeRules, wire.ranges().weights(), "ranges.weights", ranges.weights, violations);
+  ReadEnum(kRangeRules, wire.ranges().activations(), "ranges.activations", ranges.activations, violations);
+  PRECIS_READ_OPTIONAL(wire.ranges(), percentile, ranges.percentile);
+  PRECIS_READ_OPTIONAL(wire.ranges(), momentum, ranges.momentum);
   PRECIS_READ_OPTIONAL(wire.finish(), frozen_share, spec.finish.frozen_share);
   PRECIS_READ_OPTIONAL(wire.finish(), sampled_candidates, spec.finish.sampled_candidates);
   PRECIS_READ_OPTIONAL(wire, seed, spec.seed);
@@ -173,6 +186,11 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   training.set_gradient_clip_norm(spec.training.gradient_clip_norm);
   training.set_recalibration_images(spec.training.recalibration_images);
   training.set_evaluation_batch_size(spec.training.evaluation_batch_size);
+  v1::RangeSpec& ranges = *wire.mutable_ranges();
+  ranges.set_weights(ToWire(kRangeRules, spec.training.ranges.weights));
+  ranges.set_activations(ToWire(kRangeRules, spec.training.ranges.activations));
+  ranges.set_percentile(spec.training.ranges.percentile);
+  ranges.set_momentum(spec.training.ranges.momentum);
   wire.mutable_finish()->set_frozen_share(spec.finish.frozen_share);
   wire.mutable_finish()->set_sampled_candidates(spec.finish.sampled_candidates);
   wire.set_seed(spec.seed);

@@ -65,8 +65,10 @@ v1::WorkerCandidate WorkerCandidateToWire(const search::Candidate& candidate) {
   if (candidate.test) *wire.mutable_test() = QualityToWire(*candidate.test);
   wire.mutable_costs()->Assign(candidate.costs.begin(), candidate.costs.end());
   wire.set_feasible(candidate.feasible);
-  wire.mutable_activation_max_abs()->Assign(candidate.activation_max_abs.begin(),
-                                            candidate.activation_max_abs.end());
+  for (const ActivationRange& range : candidate.activation_ranges) {
+    wire.add_activation_low(range.low);
+    wire.add_activation_high(range.high);
+  }
   return wire;
 }
 
@@ -92,7 +94,14 @@ absl::StatusOr<search::Candidate> WorkerCandidateFromWire(const v1::WorkerCandid
   if (wire.has_test()) candidate.test = QualityFromWire(wire.test());
   candidate.costs.assign(wire.costs().begin(), wire.costs().end());
   candidate.feasible = wire.feasible();
-  candidate.activation_max_abs.assign(wire.activation_max_abs().begin(), wire.activation_max_abs().end());
+  if (wire.activation_low_size() != wire.activation_high_size()) {
+    return absl::InvalidArgumentError(absl::StrCat("candidate ", wire.number(), ": ",
+                                                   wire.activation_low_size(), " lower ends of ranges and ",
+                                                   wire.activation_high_size(), " upper ones"));
+  }
+  for (int i = 0; i < wire.activation_low_size(); ++i) {
+    candidate.activation_ranges.push_back({wire.activation_low(i), wire.activation_high(i)});
+  }
   return candidate;
 }
 

@@ -20,13 +20,13 @@ class BitOperations final : public CostModel {
   std::string unit() const override { return "BOPs"; }
   std::string basis() const override {
     return "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
-           "linear layer, stem and classifier included; batch norm, activations, pooling and additions are "
-           "not counted";
+           "linear layer, stem and classifier included; bits as an element is stored, its share of block "
+           "scales included; batch norm, activations, pooling and additions are not counted";
   }
   double LayerCost(size_t layer, const LayerFormats& formats) const override {
     PRECIS_CHECK(layer < layers_.size());
-    return static_cast<double>(layers_[layer].macs) * formats.weight.element.bits *
-           formats.activation.element.bits;
+    return static_cast<double>(layers_[layer].macs) * BitsPerElement(formats.weight) *
+           BitsPerElement(formats.activation);
   }
 
  private:

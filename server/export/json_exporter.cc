@@ -83,20 +83,46 @@ int64_t BiasElements(const search::Plan& plan, const Layer& layer) {
   return bias ? layer.output_channels : 0;
 }
 
+// Which elements share a scale; per_operand is what a scale an operand means.
+const char* Granularity(const Format& format, const char* per_operand) {
+  if (!IsScaled(format)) return "none";
+  switch (format.scale.extent) {
+    case ScaleExtent::kOperand:
+      return per_operand;
+    case ScaleExtent::kTensor:
+      return "per_tensor";
+    case ScaleExtent::kBlock:
+      return "per_block";
+  }
+  return "";
+}
+
+void AddBlock(const Format& format, float global_scale, ordered_json& operand) {
+  if (!IsBlockScaled(format)) return;
+  operand["block_size"] = format.scale.block;
+  if (format.scale.global) operand["global_scale"] = global_scale;
+}
+
 ordered_json LayerJson(const search::Plan& plan, size_t index, const LayerFormats& formats,
                        const LayerScales& scales) {
   const Layer& layer = plan.layers[index];
-  const bool scaled_activation = IsScaled(formats.activation);
+  const bool one_scale = IsScaled(formats.activation) && !IsBlockScaled(formats.activation);
   ordered_json weight = {{"format", FormatName(formats.weight)},
                          {"shape", scales.weight_shape},
-                         {"granularity", IsScaled(formats.weight) ? "per_output_channel" : "none"},
+                         {"granularity", Granularity(formats.weight, "per_output_channel")},
                          {"scales", scales.weight}};
-  ordered_json activation = {
-      {"format", FormatName(formats.activation)},
-      {"granularity", scaled_activation ? "per_tensor" : "none"},
-      {"scale", scaled_activation ? ordered_json(scales.activation) : ordered_json(nullptr)},
-      {"range", {scales.activation_min, scales.activation_max}},
-      {"max_abs", scales.activation_max_abs}};
+  if (formats.weight.scale.zero_point) weight["zero_points"] = scales.weight_zero_points;
+  AddBlock(formats.weight, scales.weight_global, weight);
+  ordered_json activation = {{"format", FormatName(formats.activation)},
+                             {"granularity", Granularity(formats.activation, "per_tensor")},
+                             {"scale", one_scale ? ordered_json(*scales.activation) : ordered_json(nullptr)},
+                             {"range", nullptr},
+                             {"max_abs", scales.activation_max_abs}};
+  if (scales.activation_min.has_value()) {
+    activation["range"] = {*scales.activation_min, *scales.activation_max};
+  }
+  if (formats.activation.scale.zero_point) activation["zero_point"] = scales.activation_zero_point;
+  AddBlock(formats.activation, scales.activation_global, activation);
   return {{"name", layer.name},          {"kind", LayerKindName(layer.kind)},
           {"macs", layer.macs},          {"parameters", layer.weights + BiasElements(plan, layer)},
           {"weight", std::move(weight)}, {"activation", std::move(activation)}};

@@ -1,58 +1,148 @@
-// Scales from largest magnitudes.
+// Scales from ranges, ranges from weights and calibration.
 #include "server/export/layer_scales.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "supernet/formats/block_scale.h"
 #include "supernet/formats/check.h"
+#include "supernet/formats/hadamard.h"
 #include "supernet/formats/kernels.h"
+#include "supernet/formats/range.h"
 #include "supernet/formats/scalar.h"
 
 namespace precis::server {
 namespace {
 
-absl::StatusOr<std::vector<float>> WeightScales(const Layer& layer, const Format& format,
-                                                const WeightTensor& tensor) {
-  const auto channels = static_cast<size_t>(layer.output_channels);
-  const auto reduction = static_cast<size_t>(layer.reduction);
-  std::vector<float> scales;
-  for (size_t channel = 0; channel < channels; ++channel) {
-    const float max_abs = MaxAbs(tensor.values.data() + channel * reduction, reduction);
-    if (!std::isfinite(max_abs))
-      return absl::DataLossError(absl::StrCat("the weights hold a number in ", layer.name,
-                                              ".weight that is not finite, in output channel ", channel));
-    scales.push_back(ScaleForMaxAbs(format, max_abs));
+constexpr uint64_t kRotationSeed = 0;  // as FakeQuantize rotates
+
+// {out, in, rows, columns} as {out, rows, columns, in}: the order in which formats see a weight. Rotated, if
+// the format rotates.
+std::vector<float> ValuesInOrder(const WeightTensor& tensor, const Format& format) {
+  const auto outputs = static_cast<size_t>(tensor.shape[0]);
+  const auto inputs = static_cast<size_t>(tensor.shape[1]);
+  const size_t positions = tensor.values.size() / outputs / inputs;
+  std::vector<float> values(tensor.values.size());
+  for (size_t o = 0; o < outputs; ++o) {
+    for (size_t i = 0; i < inputs; ++i) {
+      for (size_t p = 0; p < positions; ++p) {
+        values[(o * positions + p) * inputs + i] = tensor.values[(o * inputs + i) * positions + p];
+      }
+    }
   }
-  if (!IsScaled(format)) scales.clear();
-  return scales;
+  for (size_t at = 0; format.hadamard != 0 && at < values.size(); at += inputs) {
+    HadamardRotate(format.hadamard, kRotationSeed, values.data() + at, values.data() + at, inputs);
+  }
+  return values;
 }
 
-absl::StatusOr<LayerScales> ScalesOf(const Layer& layer, const LayerFormats& formats, double max_abs,
-                                     const WeightFile& weights) {
+// Block by block.
+void FindBlockScales(const Format& format, const std::vector<float>& values, size_t rows,
+                     LayerScales& scales) {
+  const auto block = static_cast<size_t>(format.scale.block);
+  const size_t row_size = values.size() / rows;
+  const GlobalScale global = GlobalScaleFor(format, MaxAbs(values.data(), values.size()));
+  scales.weight_global = global.decode;
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < row_size; i += block) {
+      const float max_abs = MaxAbs(values.data() + row * row_size + i, std::min(block, row_size - i));
+      scales.weight.push_back(BlockScaleFor(format, max_abs, global).decode);
+    }
+  }
+}
+
+void AddScale(const Format& format, const ValueRange& range, LayerScales& scales) {
+  const OperandScale scale = ScaleForRange(format, range);
+  scales.weight.push_back(scale.scale);
+  if (format.scale.zero_point) scales.weight_zero_points.push_back(scale.zero_point);
+}
+
+// Of the weights, as NODE.weight_range.FORMAT in the weight file; null if the job does not learn them.
+absl::StatusOr<const WeightTensor*> LearnedRanges(const search::Plan& plan, const Layer& layer,
+                                                  const Format& format, size_t rows,
+                                                  const WeightFile& weights) {
+  const WeightTensor* none = nullptr;
+  if (plan.spec.training.ranges.weights != RangeRule::kLearned || format.scale.zero_point) return none;
+  const std::string name = absl::StrCat(layer.name, ".weight_range.", FormatName(format));
+  const auto found = weights.tensors.find(name);
+  if (found == weights.tensors.end())
+    return none;  // never trained with: found by the rule that it starts from
+  const std::vector<float>& values = found->second.values;
+  const bool valid = values.size() == rows && std::all_of(values.begin(), values.end(),
+                                                          [](float v) { return v > 0 && std::isfinite(v); });
+  if (!valid)
+    return absl::DataLossError(absl::StrCat("the tensor ", name, " does not hold ", rows, " ranges"));
+  return &found->second;
+}
+
+absl::Status FindWeightScales(const search::Plan& plan, const Layer& layer, const Format& format,
+                              const WeightTensor& tensor, const WeightFile& weights, LayerScales& scales) {
+  const auto channels = static_cast<size_t>(layer.output_channels);
+  const auto reduction = static_cast<size_t>(layer.reduction);
+  for (size_t channel = 0; channel < channels; ++channel) {
+    if (std::isfinite(MaxAbs(tensor.values.data() + channel * reduction, reduction))) continue;
+    return absl::DataLossError(absl::StrCat("the weights hold a number in ", layer.name,
+                                            ".weight that is not finite, in output channel ", channel));
+  }
+  if (!IsScaled(format)) return absl::OkStatus();
+  const std::vector<float> values = ValuesInOrder(tensor, format);
+  if (IsBlockScaled(format)) {
+    FindBlockScales(format, values, channels, scales);
+    return absl::OkStatus();
+  }
+  const size_t rows = format.scale.extent == ScaleExtent::kTensor ? 1 : channels;
+  const absl::StatusOr<const WeightTensor*> learned = LearnedRanges(plan, layer, format, rows, weights);
+  if (!learned.ok()) return learned.status();
+  const RangeOptions& options = plan.spec.training.ranges;
+  const size_t row_size = values.size() / rows;
+  for (size_t row = 0; row < rows; ++row) {
+    if (*learned != nullptr) {
+      AddScale(format, {-(*learned)->values[row], (*learned)->values[row]}, scales);
+    } else {
+      const RangeMethod method = {options.weights, options.percentile};
+      AddScale(format, FindRange(format, method, values.data() + row * row_size, row_size), scales);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void FindActivationScale(const Format& format, const ValueRange& range, LayerScales& scales) {
+  scales.activation_max_abs = std::max(-range.low, range.high);
+  if (IsBlockScaled(format)) {
+    scales.activation_global = GlobalScaleFor(format, range.high).decode;
+    return;
+  }
+  const OperandScale scale = ScaleForRange(format, range);
+  scales.activation = scale.scale;
+  scales.activation_zero_point = scale.zero_point;
+  scales.activation_min = (MinFinite(format.element) - scale.zero_point) * scale.scale;
+  scales.activation_max = (MaxFinite(format.element) - scale.zero_point) * scale.scale;
+}
+
+absl::StatusOr<LayerScales> ScalesOf(const search::Plan& plan, size_t index, const LayerFormats& formats,
+                                     const ActivationRange& calibrated, const WeightFile& weights) {
+  const Layer& layer = plan.layers[index];
   const auto tensor = weights.tensors.find(absl::StrCat(layer.name, ".weight"));
   if (tensor == weights.tensors.end())
     return absl::DataLossError(absl::StrCat("the weights have no tensor ", layer.name, ".weight"));
   const std::vector<int64_t>& shape = tensor->second.shape;
-  if (shape.empty() || shape.front() != layer.output_channels ||
-      static_cast<int64_t>(tensor->second.values.size()) != layer.weights)
+  if (shape.size() < 2 || shape.front() != layer.output_channels || shape[1] < 1 ||
+      static_cast<int64_t>(tensor->second.values.size()) != layer.weights || layer.reduction % shape[1] != 0)
     return absl::DataLossError(
         absl::StrCat("the tensor ", layer.name, ".weight does not have the layer's shape"));
-  const auto range = static_cast<float>(max_abs);
-  if (!std::isfinite(range) || range < 0)
+  const ValueRange range = {static_cast<float>(calibrated.low), static_cast<float>(calibrated.high)};
+  if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > 0 || range.high < 0)
     return absl::FailedPreconditionError(
         absl::StrCat("the calibrated input range of layer ", layer.name, " is not a finite number"));
 
-  absl::StatusOr<std::vector<float>> weight = WeightScales(layer, formats.weight, tensor->second);
-  if (!weight.ok()) return weight.status();
   LayerScales scales;
   scales.weight_shape = shape;
-  scales.weight = *std::move(weight);
-  scales.activation = ScaleForMaxAbs(formats.activation, range);
-  scales.activation_max_abs = range;
-  scales.activation_min = MinFinite(formats.activation.element) * scales.activation;
-  scales.activation_max = MaxFinite(formats.activation.element) * scales.activation;
+  absl::Status found = FindWeightScales(plan, layer, formats.weight, tensor->second, weights, scales);
+  if (!found.ok()) return found;
+  FindActivationScale(formats.activation, range, scales);
   return scales;
 }
 
@@ -62,12 +152,12 @@ absl::StatusOr<std::vector<LayerScales>> ComputeScales(const search::Plan& plan,
                                                        const search::Candidate& candidate,
                                                        const WeightFile& weights) {
   PRECIS_CHECK(candidate.assignment.layers.size() == plan.layers.size());
-  if (candidate.activation_max_abs.size() != plan.layers.size())
+  if (candidate.activation_ranges.size() != plan.layers.size())
     return absl::FailedPreconditionError("the candidate's input ranges have not been calibrated");
   std::vector<LayerScales> all;
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     absl::StatusOr<LayerScales> scales =
-        ScalesOf(plan.layers[i], candidate.assignment.layers[i], candidate.activation_max_abs[i], weights);
+        ScalesOf(plan, i, candidate.assignment.layers[i], candidate.activation_ranges[i], weights);
     if (!scales.ok()) return scales.status();
     all.push_back(*std::move(scales));
   }

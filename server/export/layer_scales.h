@@ -1,12 +1,15 @@
 // The scales and ranges that every exporter writes, worked out once from weights and calibration.
 //
-// A weight has one FP32 scale per output channel, an activation one per tensor; both are
-// ScaleForMaxAbs(format, largest magnitude). The value of a code is Decode(code) · scale.
+// A scale serves an output channel or the whole tensor of a weight, the whole tensor of an activation, or, in
+// block formats, one block. The value of a code is (Decode(code) - zero point) · scale. Ranges are those that
+// the job's rules find (TrainingOptions::ranges), so that scales are the ones that the network was measured
+// with.
 //
 // Threading: pure functions.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,15 +21,24 @@ namespace precis::server {
 
 struct LayerScales {
   std::vector<int64_t> weight_shape;
-  std::vector<float> weight;     // one an output channel; empty for a format without scale
-  float activation = 1;          // 1 for a format without scale
-  float activation_max_abs = 0;  // largest calibrated magnitude of the input
-  double activation_min = 0;     // the range that the format with this scale can hold: smaller values
-  double activation_max = 0;     // are clipped to min, larger ones to max
+  // One an output channel or tensor; in block formats one a block, channel by channel, blocks in the order
+  // kernel row, kernel column, input channel. Empty for a format without scale.
+  std::vector<float> weight;
+  std::vector<int> weight_zero_points;  // one a scale; empty for a format without
+  float weight_global = 1;          // the FP32 scale that block scales are relative to, which they contain
+  std::optional<float> activation;  // none in block formats, which find theirs on the fly
+  int activation_zero_point = 0;
+  float activation_global = 1;   // as weight_global, from calibration
+  float activation_max_abs = 0;  // largest magnitude of the calibrated range of the input
+  // The range that the format with this scale can hold: smaller values are clipped to min, larger ones to
+  // max. None in block formats.
+  std::optional<double> activation_min;
+  std::optional<double> activation_max;
 };
 
 // One entry a layer of the plan. FAILED_PRECONDITION, naming the layer, if a calibrated range is missing or
-// not finite; DATA_LOSS, naming the tensor, if a weight is missing, of another shape, or not finite.
+// not finite; DATA_LOSS, naming the tensor, if a weight or a learned range is missing, of another shape, or
+// not finite.
 absl::StatusOr<std::vector<LayerScales>> ComputeScales(const search::Plan& plan,
                                                        const search::Candidate& candidate,
                                                        const WeightFile& weights);

@@ -10,10 +10,32 @@ namespace precis::server {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
-              "activation_max_abs is kept as little-endian doubles");
+              "the ends of ranges are kept as little-endian doubles");
 
 std::string_view DoubleBytes(const std::vector<double>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)};
+}
+
+// Upper ends in activation_max_abs, lower ones in activation_low, which is empty in rows from before there
+// were formats with a zero point.
+std::vector<double> UpperEnds(const std::vector<ActivationRange>& ranges) {
+  std::vector<double> ends;
+  for (const ActivationRange& range : ranges) ends.push_back(range.high);
+  return ends;
+}
+
+std::vector<double> LowerEnds(const std::vector<ActivationRange>& ranges) {
+  std::vector<double> ends;
+  for (const ActivationRange& range : ranges) ends.push_back(range.low);
+  return ends;
+}
+
+std::vector<ActivationRange> RangesOfEnds(const std::vector<double>& low, const std::vector<double>& high) {
+  std::vector<ActivationRange> ranges;
+  for (size_t i = 0; i < high.size(); ++i) {
+    ranges.push_back({.low = low.size() == high.size() ? low[i] : -high[i], .high = high[i]});
+  }
+  return ranges;
 }
 
 std::vector<double> BytesToDoubles(const std::string& bytes) {
@@ -25,7 +47,7 @@ std::vector<double> BytesToDoubles(const std::string& bytes) {
 constexpr char kCandidateColumns[] =
     "c.number, c.assignment, c.origin, c.label, c.step, c.sampled_at, c.search_accuracy, c.search_loss, "
     "c.search_images, c.has_test, c.test_accuracy, c.test_loss, c.test_images, c.feasible, "
-    "c.activation_max_abs";
+    "c.activation_max_abs, c.activation_low";
 
 absl::StatusOr<search::Candidate> ReadCandidateRow(Statement& row) {
   search::Candidate candidate;
@@ -50,7 +72,8 @@ absl::StatusOr<search::Candidate> ReadCandidateRow(Statement& row) {
   test.images = row.Int();
   if (has_test) candidate.test = test;
   candidate.feasible = row.Bool();
-  candidate.activation_max_abs = BytesToDoubles(row.Blob());
+  const std::vector<double> high = BytesToDoubles(row.Blob());
+  candidate.activation_ranges = RangesOfEnds(BytesToDoubles(row.Blob()), high);
   return candidate;
 }
 
@@ -114,19 +137,22 @@ absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
   Statement put = connection.Prepare(
       "INSERT INTO candidates (job_id, number, assignment, origin, label, step, sampled_at, search_accuracy, "
       "search_loss, search_images, has_test, test_accuracy, test_loss, test_images, feasible, "
-      "activation_max_abs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "activation_max_abs, activation_low) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (job_id, number) DO UPDATE SET (assignment, origin, label, step, sampled_at, "
       "search_accuracy, search_loss, search_images, has_test, test_accuracy, test_loss, test_images, "
-      "feasible, activation_max_abs) = (excluded.assignment, excluded.origin, excluded.label, excluded.step, "
+      "feasible, activation_max_abs, activation_low) = (excluded.assignment, excluded.origin, "
+      "excluded.label, excluded.step, "
       "excluded.sampled_at, excluded.search_accuracy, excluded.search_loss, excluded.search_images, "
       "excluded.has_test, excluded.test_accuracy, excluded.test_loss, excluded.test_images, "
-      "excluded.feasible, excluded.activation_max_abs)");
+      "excluded.feasible, excluded.activation_max_abs, excluded.activation_low)");
   const Quality test = candidate.test.value_or(Quality{});
+  const std::vector<double> high = UpperEnds(candidate.activation_ranges);
+  const std::vector<double> low = LowerEnds(candidate.activation_ranges);
   put.Bind(job_id, candidate.number, AssignmentText(candidate.assignment),
            static_cast<int64_t>(candidate.origin), candidate.label, candidate.step, candidate.sampled_at,
            candidate.search.accuracy, candidate.search.loss, candidate.search.images,
            candidate.test.has_value(), test.accuracy, test.loss, test.images, candidate.feasible,
-           Statement::AsBlob(DoubleBytes(candidate.activation_max_abs)));
+           Statement::AsBlob(DoubleBytes(high)), Statement::AsBlob(DoubleBytes(low)));
   if (absl::Status status = put.Run(); !status.ok()) return status;
   Statement cost = connection.Prepare(
       "INSERT OR REPLACE INTO candidate_costs (job_id, number, position, value) VALUES (?, ?, ?, ?)");

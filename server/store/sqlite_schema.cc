@@ -141,6 +141,10 @@ CREATE TABLE events (
   CHECK ((kind = 2) = (candidate_number IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Ranges with two ends: activation_max_abs holds the upper ones from here on.
+    R"sql(
+ALTER TABLE candidates ADD COLUMN activation_low BLOB NOT NULL DEFAULT x'' CHECK (length(activation_low) % 8 = 0);
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {

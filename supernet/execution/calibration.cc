@@ -12,12 +12,12 @@ namespace {
 
 class Collector : public ForwardObserver {
  public:
-  Collector(size_t nodes, size_t layers) : mean_(nodes), mean_square_(nodes), max_abs_(layers) {}
+  Collector(size_t nodes, size_t layers) : mean_(nodes), mean_square_(nodes), ranges_(layers) {}
 
   void StartBatch(double share) { share_ = share; }
 
-  void OnLayerInput(size_t layer, const at::Tensor& max_abs) override {
-    Accumulate(max_abs_[layer], max_abs.to(at::kDouble));
+  void OnLayerInput(size_t layer, const at::Tensor& range) override {
+    Accumulate(ranges_[layer], range.to(at::kDouble));
   }
 
   void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) override {
@@ -36,7 +36,9 @@ class Collector : public ForwardObserver {
       calibration.mean[node] = mean_[node].to(at::kFloat);
       calibration.variance[node] = (mean_square_[node] - mean_[node].square()).clamp_min(0).to(at::kFloat);
     }
-    calibration.activation_max_abs = (at::stack(max_abs_) / batches).to(at::kFloat);
+    for (const at::Tensor& sum : ranges_) {
+      calibration.activation_ranges.push_back((sum / batches).to(at::kFloat));
+    }
     return calibration;
   }
 
@@ -46,7 +48,7 @@ class Collector : public ForwardObserver {
   double share_ = 0;  // of the batch in all images
   std::vector<at::Tensor> mean_;
   std::vector<at::Tensor> mean_square_;
-  std::vector<at::Tensor> max_abs_;
+  std::vector<at::Tensor> ranges_;
 };
 
 }  // namespace
@@ -63,7 +65,7 @@ Calibration Calibrate(const Supernet& net, const Assignment& assignment, const I
     const int64_t count = total * (batch + 1) / batches - begin;
     collector.StartBatch(static_cast<double>(count) / static_cast<double>(total));
     const auto chosen = indices.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
-    net.Forward(images.Get(chosen).images, assignment, &collector);
+    net.Forward(images.Get(chosen).images, assignment, {.observer = &collector, .averages = false});
   }
   return collector.Finish(static_cast<double>(batches));
 }

@@ -16,7 +16,9 @@ namespace precis {
 struct Calibration {
   std::vector<at::Tensor> mean;      // by node; undefined but for batch norm; shape {channels}, FP32
   std::vector<at::Tensor> variance;  // biased, over all calibration images together
-  at::Tensor activation_max_abs;     // {layers}, FP32: mean over the batches of each batch's max-abs
+  // By layer, FP32: the range of the input in its format, {} or {2}, and max-abs, {}, of a format without.
+  // The mean over the batches of what the rule finds on each; a learned range as it is.
+  std::vector<at::Tensor> activation_ranges;
 };
 
 // Runs the images once, in order, in batches of at most `batch_size` whose sizes differ by at most one, with

@@ -18,10 +18,6 @@ bool IsLayer(const Node& node) {
   return std::holds_alternative<Conv2dNode>(node.op) || std::holds_alternative<LinearNode>(node.op);
 }
 
-at::Tensor QuantizedWeight(const at::Tensor& weight, const Format& format) {
-  return FakeQuantizePerChannel(weight, format, MaxAbsPerChannel(weight), Clipping::kNone);
-}
-
 // {channels} as {channels, 1, …} or {1, channels, 1, …}, to meet a tensor of that many dimensions.
 at::Tensor Along(const at::Tensor& per_channel, int64_t dimension, int64_t dimensions) {
   std::vector<int64_t> shape(static_cast<size_t>(dimensions), 1);
@@ -41,10 +37,11 @@ FrozenNetwork::FrozenNetwork(const Supernet& net, const Assignment& assignment,
     const Node& node = net.graph().node(id);
     FrozenNode& frozen = nodes_[static_cast<size_t>(id)];
     if (IsLayer(node)) {
-      frozen.weight = QuantizedWeight(net.Weight(id), assignment.layers[layer].weight);
+      frozen.weight = net.QuantizedWeight(id, assignment.layers[layer].weight, /*pass_seed=*/0);
       frozen.bias = net.Bias(id);
       frozen.activation = assignment.layers[layer].activation;
-      frozen.max_abs = calibration.activation_max_abs[static_cast<int64_t>(layer)];
+      frozen.from = node.inputs[0];
+      if (NeedsRange(frozen.activation)) frozen.range = calibration.activation_ranges[layer];
       ++layer;
     } else if (std::holds_alternative<BatchNormNode>(node.op)) {
       const auto at = static_cast<size_t>(id);
@@ -63,6 +60,11 @@ FrozenNetwork::FrozenNetwork(const Supernet& net, const Assignment& assignment,
   }
 }
 
+at::Tensor FrozenNetwork::QuantizedInput(const FrozenNode& frozen, const at::Tensor& x) {
+  const uint64_t seed = Supernet::RoundingSeed(/*pass_seed=*/0, frozen.from, Operand::kActivation);
+  return FakeQuantize(x, Operand::kActivation, frozen.activation, {.range = frozen.range, .seed = seed});
+}
+
 at::Tensor FrozenNetwork::Forward(const at::Tensor& images) const {
   const c10::NoGradGuard no_gradients;
   const ModelGraph& graph = net_.graph();
@@ -77,11 +79,9 @@ at::Tensor FrozenNetwork::Forward(const at::Tensor& images) const {
     if (std::holds_alternative<InputNode>(node.op)) {
       y = images;
     } else if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
-      y = RunConv(*conv, FakeQuantizePerTensor(operands[0], frozen.activation, frozen.max_abs), frozen.weight,
-                  frozen.bias);
+      y = RunConv(*conv, QuantizedInput(frozen, operands[0]), frozen.weight, frozen.bias);
     } else if (std::holds_alternative<LinearNode>(node.op)) {
-      y = at::linear(FakeQuantizePerTensor(operands[0], frozen.activation, frozen.max_abs), frozen.weight,
-                     frozen.bias);
+      y = at::linear(QuantizedInput(frozen, operands[0]), frozen.weight, frozen.bias);
     } else if (std::holds_alternative<BatchNormNode>(node.op)) {
       const at::Tensor& x = operands[0];
       y = frozen.folded ? x : x * Along(frozen.weight, 1, x.dim()) + Along(frozen.bias, 1, x.dim());

@@ -30,9 +30,12 @@ class FrozenNetwork {
     at::Tensor weight;  // of a batch norm: gamma / deviation
     at::Tensor bias;    // of a batch norm: beta - mean · gamma / deviation
     Format activation;
-    at::Tensor max_abs;   // of the layer's input: shape {}
+    at::Tensor range;     // of the layer's input, where its format needs one
+    NodeId from = 0;      // the node whose output that is
     bool folded = false;  // a batch norm that is part of the layer before it
   };
+
+  static at::Tensor QuantizedInput(const FrozenNode& frozen, const at::Tensor& x);
 
   const Supernet& net_;
   std::vector<FrozenNode> nodes_;  // by node

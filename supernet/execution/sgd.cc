@@ -36,6 +36,11 @@ Sgd::Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, co
   }
 }
 
+void Sgd::Add(const at::Tensor& parameter) {
+  parameters_.push_back(parameter);
+  momentum_.push_back(at::zeros_like(parameter));
+}
+
 void Sgd::Step(std::vector<at::Tensor> gradients, double rate) {
   PRECIS_CHECK(gradients.size() == parameters_.size());
   const c10::NoGradGuard no_gradients;
@@ -60,7 +65,10 @@ void Sgd::Step(std::vector<at::Tensor> gradients, double rate) {
   at::_foreach_add_(parameters_, gradients, -rate);
 }
 
-void Sgd::Reset() {
+void Sgd::Reset(size_t count) {
+  PRECIS_CHECK(count <= parameters_.size());
+  parameters_.resize(count);
+  momentum_.resize(count);
   for (const at::Tensor& buffer : momentum_) buffer.zero_();
 }
 

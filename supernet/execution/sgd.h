@@ -22,11 +22,14 @@ class Sgd {
   // `decays[i]`: whether weight decay applies to parameters[i].
   Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, const TrainingOptions& options);
 
+  // Another parameter, without weight decay, behind those there are.
+  void Add(const at::Tensor& parameter);
+
   // Changes the parameters and the momentum. `gradients` must match the parameters and are overwritten.
   void Step(std::vector<at::Tensor> gradients, double rate);
 
-  // Forgets the momentum.
-  void Reset();
+  // Forgets the momentum, and the parameters behind the first `count`.
+  void Reset(size_t count);
 
  private:
   std::vector<at::Tensor> parameters_;

@@ -34,7 +34,8 @@ at::Tensor UniformTensor(const std::vector<int64_t>& shape, double variance, std
 // The quantised inputs of one pass: layers that read one tensor in one format share its quantised copy.
 class LayerInputs {
  public:
-  explicit LayerInputs(size_t node_count) : max_abs_(node_count) {}
+  LayerInputs(size_t node_count, const RangeBook& book, const PassOptions& options)
+      : book_(book), options_(options), max_abs_(node_count) {}
 
   void SetMaxAbs(NodeId node, const at::Tensor& max_abs) { max_abs_[static_cast<size_t>(node)] = max_abs; }
 
@@ -45,43 +46,73 @@ class LayerInputs {
     return max_abs;
   }
 
-  at::Tensor Quantized(NodeId node, const at::Tensor& value, const Format& format) {
-    if (IsFloat32(format)) return value;
-    at::Tensor& quantized = quantized_[{node, format}];
-    if (!quantized.defined()) {
-      const at::Tensor range = IsScaled(format) ? MaxAbs(node, value) : at::Tensor();
-      quantized = FakeQuantizePerTensor(value, format, range, Clipping::kNone);
+  // What an observer sees: see ForwardObserver.
+  const at::Tensor& Measured(NodeId node, const at::Tensor& value, const Format& format) {
+    if (book_.Learns(Operand::kActivation, format)) {
+      const at::Tensor& learned = book_.Find({node, Operand::kActivation, format});
+      if (learned.defined()) return learned;
     }
+    if (!NeedsRange(format) || (HasPlainRange(format) && IsLargest(format))) return MaxAbs(node, value);
+    at::Tensor& range = ranges_[{node, format}];
+    if (!range.defined()) {
+      range = MeasureRange(value, Operand::kActivation, format, book_.MethodOf(Operand::kActivation));
+    }
+    return range;
+  }
+
+  at::Tensor Quantized(NodeId node, const at::Tensor& value, const Format& format, bool is_nonnegative) {
+    if (IsFloat32(format) && format.hadamard == 0) return value;
+    at::Tensor& quantized = quantized_[{node, format}];
+    if (quantized.defined()) return quantized;
+    FakeQuantizeOptions how;
+    how.seed = Supernet::RoundingSeed(options_.seed, node, Operand::kActivation);
+    if (NeedsRange(format)) {
+      if (options_.averages && book_.Averages(Operand::kActivation, format)) {
+        how.range = book_.Find({node, Operand::kActivation, format});
+      }
+      if (!how.range.defined()) {
+        how.range = Measured(node, value, format);
+        const bool holds_all = format.element.is_signed || format.scale.zero_point || is_nonnegative;
+        if (IsLargest(format) && holds_all) how.clipping = Clipping::kNone;
+      }
+    }
+    quantized = FakeQuantize(value, Operand::kActivation, format, how);
     return quantized;
   }
 
   void Forget(NodeId node) {
-    quantized_.erase(quantized_.lower_bound({node, Format{}}), quantized_.lower_bound({node + 1, Format{}}));
+    for (auto* tensors : {&quantized_, &ranges_}) {
+      tensors->erase(tensors->lower_bound({node, Format{}}), tensors->lower_bound({node + 1, Format{}}));
+    }
   }
 
  private:
+  // Whether the rule takes the largest magnitude for the range, or the ends.
+  bool IsLargest(const Format& format) const {
+    const RangeRule rule = book_.RuleOf(Operand::kActivation);
+    return IsBlockScaled(format) || rule == RangeRule::kMaxAbs || rule == RangeRule::kMovingAverage;
+  }
+
+  const RangeBook& book_;
+  const PassOptions& options_;
   std::vector<at::Tensor> max_abs_;  // by node
+  std::map<std::pair<NodeId, Format>, at::Tensor> ranges_;
   std::map<std::pair<NodeId, Format>, at::Tensor> quantized_;
 };
 
-at::Tensor QuantizedWeight(const at::Tensor& weight, const Format& format) {
-  if (IsFloat32(format)) return weight;
-  const at::Tensor ranges = IsScaled(format) ? MaxAbsPerChannel(weight) : at::Tensor();
-  return FakeQuantizePerChannel(weight, format, ranges, Clipping::kNone);
-}
-
 }  // namespace
 
-Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device)
+Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges)
     : graph_(graph),
       walk_(graph),
+      layers_(graph.Layers()),
       layers_reading_(graph.nodes().size()),
-      layer_count_(graph.Layers().size()),
+      ranges_(ranges),
       weights_(graph.nodes().size()),
       biases_(graph.nodes().size()) {
-  const std::vector<Layer> layers = graph.Layers();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    layers_reading_[static_cast<size_t>(graph.node(layers[i].node).inputs[0])].push_back(i);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    layer_inputs_.push_back(graph.node(layers_[i].node).inputs[0]);
+    layers_reading_[static_cast<size_t>(layer_inputs_[i])].push_back(i);
   }
 
   std::mt19937_64 generator(seed);
@@ -114,27 +145,50 @@ Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device)
   }
 }
 
-bool Supernet::NeedsRange(NodeId node, const Assignment& assignment) const {
+// Whether a layer takes the largest magnitude of the node's output for the range of its input.
+bool Supernet::IsMeasured(NodeId node, const Assignment& assignment) const {
+  const RangeRule rule = ranges_.RuleOf(Operand::kActivation);
   for (const size_t layer : layers_reading_[static_cast<size_t>(node)]) {
-    if (IsScaled(assignment.layers[layer].activation)) return true;
+    const Format& format = assignment.layers[layer].activation;
+    const bool largest =
+        IsBlockScaled(format) || rule == RangeRule::kMaxAbs || rule == RangeRule::kMovingAverage;
+    if (largest && HasPlainRange(format)) return true;
   }
   return false;
 }
 
+at::Tensor Supernet::QuantizedWeight(NodeId node, const Format& format, uint64_t pass_seed) const {
+  const at::Tensor& weight = Weight(node);
+  if (IsFloat32(format) && format.hadamard == 0) return weight;
+  FakeQuantizeOptions how;
+  how.seed = RoundingSeed(pass_seed, node, Operand::kWeight);
+  if (NeedsRange(format)) {
+    how.range = ranges_.Find({node, Operand::kWeight, format});
+    if (!how.range.defined()) {
+      how.range = MeasureRange(weight, Operand::kWeight, format, ranges_.MethodOf(Operand::kWeight));
+      const bool largest = IsBlockScaled(format) || ranges_.RuleOf(Operand::kWeight) == RangeRule::kMaxAbs;
+      if (largest && (format.element.is_signed || format.scale.zero_point)) how.clipping = Clipping::kNone;
+    }
+  }
+  return FakeQuantize(weight, Operand::kWeight, format, how);
+}
+
 at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignment,
-                             ForwardObserver* observer) const {
-  PRECIS_CHECK(assignment.layers.size() == layer_count_);
+                             const PassOptions& options) const {
+  PRECIS_CHECK(assignment.layers.size() == layers_.size());
+  ForwardObserver* const observer = options.observer;
   std::vector<at::Tensor> values(graph_.nodes().size());
-  LayerInputs inputs(graph_.nodes().size());
+  LayerInputs inputs(graph_.nodes().size(), ranges_, options);
   size_t next_layer = 0;
 
   // The quantised input and weight of the next layer.
   auto layer_operands = [&](NodeId node, NodeId from, const at::Tensor& x) {
     const LayerFormats& formats = assignment.layers[next_layer];
-    if (observer != nullptr) observer->OnLayerInput(next_layer, inputs.MaxAbs(from, x));
+    if (observer != nullptr) observer->OnLayerInput(next_layer, inputs.Measured(from, x, formats.activation));
+    const bool is_nonnegative = layers_[next_layer].nonnegative_input;
     ++next_layer;
-    return std::pair(inputs.Quantized(from, x, formats.activation),
-                     QuantizedWeight(Weight(node), formats.weight));
+    return std::pair(inputs.Quantized(from, x, formats.activation, is_nonnegative),
+                     QuantizedWeight(node, formats.weight, options.seed));
   };
 
   for (NodeId id = 0; id <= graph_.output(); ++id) {
@@ -159,7 +213,7 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
                          .residual = {},
                          .activation = fused.activation};
       if (fused.residual >= 0) norm.residual = values[static_cast<size_t>(fused.residual)];
-      const bool measure = observer != nullptr || NeedsRange(fused.output, assignment);
+      const bool measure = observer != nullptr || IsMeasured(fused.output, assignment);
       const NormOutputs outputs = NormActivate(norm, measure);
       values[static_cast<size_t>(fused.output)] = outputs.y;
       if (measure) inputs.SetMaxAbs(fused.output, outputs.max_abs);

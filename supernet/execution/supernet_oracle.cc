@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -21,7 +22,15 @@ namespace precis {
 namespace {
 
 // Streams of random numbers that one seed feeds; the numbers are part of what a seed promises.
-enum class Stream : uint64_t { kWeights = 1, kSplit, kTrainOrder, kSearchOrder, kRecalibration, kSameProbe };
+enum class Stream : uint64_t {
+  kWeights = 1,
+  kSplit,
+  kTrainOrder,
+  kSearchOrder,
+  kRecalibration,
+  kSameProbe,
+  kRounding
+};
 
 // splitmix64 of the seed and the stream: near seeds give unrelated streams.
 uint64_t StreamSeed(uint64_t seed, Stream stream) {
@@ -46,6 +55,33 @@ std::vector<bool> Decays(const std::vector<Parameter>& parameters) {
   std::vector<bool> decays;
   for (const Parameter& parameter : parameters) decays.push_back(parameter.decays);
   return decays;
+}
+
+// The ranges of the layers' inputs as a pass found them.
+class InputRanges : public ForwardObserver {
+ public:
+  void OnLayerInput(size_t layer, const at::Tensor& range) override {
+    PRECIS_CHECK(layer == ranges_.size());
+    ranges_.push_back(range);
+  }
+  void OnBatchNorm(NodeId /*node*/, const at::Tensor& /*mean*/,
+                   const at::Tensor& /*inverse_deviation*/) override {}
+
+  const std::vector<at::Tensor>& ranges() const { return ranges_; }
+
+ private:
+  std::vector<at::Tensor> ranges_;
+};
+
+std::vector<ActivationRange> ToHost(const std::vector<at::Tensor>& ranges) {
+  std::vector<ActivationRange> host;
+  for (const at::Tensor& range : ranges) {
+    const at::Tensor ends = range.to(at::kCPU).to(at::kDouble).contiguous();
+    const double* end = ends.data_ptr<double>();
+    const bool two_ends = ends.numel() == 2;
+    host.push_back({.low = two_ends ? end[0] : -end[0], .high = two_ends ? end[1] : end[0]});
+  }
+  return host;
 }
 
 // Sums over images, on the device, in double.
@@ -93,7 +129,7 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, 
       search_indices_(SplitOf(dataset, options).search),
       recalibration_indices_(SplitOf(dataset, options).train),
       test_indices_(static_cast<size_t>(dataset.test.count)),
-      net_(graph, StreamSeed(options_.seed, Stream::kWeights), device),
+      net_(graph, StreamSeed(options_.seed, Stream::kWeights), device, options_.ranges),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
       gradient_watch_(options_.gradient_explosion_factor, options_.gradient_clip_norm),
       train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
@@ -113,16 +149,60 @@ absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignme
   return Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
 }
 
-StepOutcome SupernetOracle::Train(const Assignment& assignment) {
-  const Batch batch = train_images_.Get(train_order_.Next(options_.batch_size));
-  const double rate = LearningRateAt(step_++, options_);
-
-  const at::Tensor logits = net_.Forward(batch.images, assignment);
-  const at::Tensor loss =
-      at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, options_.label_smoothing);
-  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, Values(net_.parameters()));
+// Gives every range that the assignment learns and that has not been met a start from this batch and the
+// weights.
+void SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor& images) {
+  RangeBook& book = net_.ranges();
+  std::vector<RangeKey> keys;  // by layer: of its input, then of its weight
+  for (size_t layer = 0; layer < assignment.layers.size(); ++layer) {
+    const LayerFormats& formats = assignment.layers[layer];
+    keys.push_back({net_.InputOf(layer), Operand::kActivation, formats.activation});
+    keys.push_back({net_.layers()[layer].node, Operand::kWeight, formats.weight});
+  }
+  const auto is_new = [&](const RangeKey& key) {
+    return book.Learns(key.operand, key.format) && !book.Find(key).defined();
+  };
+  if (std::none_of(keys.begin(), keys.end(), is_new)) return;
 
   const c10::NoGradGuard no_gradients;
+  InputRanges found;
+  net_.Forward(images, assignment, {.observer = &found});
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const RangeKey& key = keys[i];
+    if (!is_new(key)) continue;
+    const at::Tensor start = key.operand == Operand::kActivation
+                                 ? found.ranges()[i / 2]
+                                 : MeasureRange(net_.Weight(key.node), Operand::kWeight, key.format,
+                                                book.MethodOf(Operand::kWeight));
+    if (!book.Learn(key, start)) continue;
+    learned_.push_back(book.Find(key));
+    optimizer_.Add(learned_.back());
+  }
+}
+
+StepOutcome SupernetOracle::Train(const Assignment& assignment) {
+  const Batch batch = train_images_.Get(train_order_.Next(options_.batch_size));
+  const double rate = LearningRateAt(step_, options_);
+  const uint64_t rounding =
+      StreamSeed(options_.seed, Stream::kRounding) + (static_cast<uint64_t>(step_) << 32);
+  ++step_;
+  BeginToLearn(assignment, batch.images);
+
+  InputRanges found;
+  const bool averages = options_.ranges.activations == RangeRule::kMovingAverage;
+  const at::Tensor logits =
+      net_.Forward(batch.images, assignment, {.observer = averages ? &found : nullptr, .seed = rounding});
+  const at::Tensor loss =
+      at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, options_.label_smoothing);
+  std::vector<at::Tensor> parameters = Values(net_.parameters());
+  parameters.insert(parameters.end(), learned_.begin(), learned_.end());
+  std::vector<at::Tensor> gradients =
+      torch::autograd::grad({loss}, parameters, {}, c10::nullopt, false, /*allow_unused=*/!learned_.empty());
+
+  const c10::NoGradGuard no_gradients;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) gradients[i] = at::zeros_like(parameters[i]);
+  }
   const at::Tensor correct = logits.argmax(1).eq(batch.labels).sum().to(at::kFloat);
   const at::Tensor figures = at::stack({loss.detach(), GlobalNorm(gradients), correct}).to(at::kCPU);
   const float* figure = figures.data_ptr<float>();
@@ -138,8 +218,25 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   if (options_.gradient_clip_norm > 0 && norm > options_.gradient_clip_norm) {
     at::_foreach_mul_(gradients, options_.gradient_clip_norm / norm);
   }
+  std::vector<at::Tensor> before;
+  for (const at::Tensor& range : learned_) before.push_back(range.detach().clone());
   optimizer_.Step(std::move(gradients), rate);
+  for (size_t i = 0; i < learned_.size(); ++i) {
+    // No step, however wild, makes a range vanish or turn around.
+    const at::Tensor range = learned_[i];
+    range.copy_(at::minimum(at::maximum(range, before[i] * 0.5), before[i] * 2));
+  }
+  if (averages) MoveAverages(assignment, found.ranges());
   return outcome;
+}
+
+void SupernetOracle::MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found) {
+  std::set<RangeKey> moved;  // layers that read one tensor in one format share its average
+  for (size_t layer = 0; layer < found.size(); ++layer) {
+    const RangeKey key = {net_.InputOf(layer), Operand::kActivation, assignment.layers[layer].activation};
+    if (!net_.ranges().Averages(key.operand, key.format) || !moved.insert(key).second) continue;
+    net_.ranges().Average(key, found[layer]);
+  }
 }
 
 absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
@@ -183,9 +280,7 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
 
     Evaluation evaluation;
     evaluation.quality = sum.Fetch();
-    const at::Tensor ranges = calibration.activation_max_abs.to(at::kCPU);
-    const float* range = ranges.data_ptr<float>();
-    evaluation.activation_max_abs.assign(range, range + ranges.numel());
+    evaluation.activation_ranges = ToHost(calibration.activation_ranges);
     return evaluation;
   });
 }
@@ -205,7 +300,12 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
     if (!file.ok()) return file.status();
     absl::Status imported = ImportWeights(*file, net_);
     if (imported.ok()) {
-      optimizer_.Reset();
+      optimizer_.Reset(net_.parameters().size());
+      learned_.clear();
+      for (const auto& [key, range] : net_.ranges().Learned()) {
+        learned_.push_back(range);
+        optimizer_.Add(range);
+      }
       gradient_watch_.Reset();
     }
     return imported;

@@ -35,6 +35,8 @@ class SupernetOracle : public Oracle {
 
  private:
   StepOutcome Train(const Assignment& assignment);
+  void BeginToLearn(const Assignment& assignment, const at::Tensor& images);
+  void MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found);
   Calibration CalibrateFor(const Assignment& assignment) const;
 
   const TrainingOptions options_;
@@ -48,7 +50,8 @@ class SupernetOracle : public Oracle {
   std::vector<int64_t> test_indices_;
 
   Supernet net_;
-  Sgd optimizer_;
+  Sgd optimizer_;                    // of the network's parameters, then of learned_
+  std::vector<at::Tensor> learned_;  // ranges, in the order in which they were first trained
   GradientWatch gradient_watch_;
   BatchSampler train_order_;
   BatchSampler search_order_;

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,7 +27,13 @@ WeightTensor ToHost(const at::Tensor& tensor) {
   return {.shape = host.sizes().vec(), .values = std::vector<float>(data, data + host.numel())};
 }
 
-// Name and shape of everything that a file for this net holds.
+at::Tensor FromHost(const WeightTensor& tensor) {
+  at::Tensor host = at::empty(tensor.shape, at::kFloat);
+  std::copy(tensor.values.begin(), tensor.values.end(), host.data_ptr<float>());
+  return host;
+}
+
+// Name and shape of everything that a file for this net holds, learned ranges apart.
 std::map<std::string, std::vector<int64_t>> ExpectedShapes(const Supernet& net) {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const Parameter& parameter : net.parameters()) shapes[parameter.name] = parameter.value.sizes().vec();
@@ -35,6 +43,24 @@ std::map<std::string, std::vector<int64_t>> ExpectedShapes(const Supernet& net) 
     shapes[absl::StrCat(node.name, ".running_var")] = {node.shape[0]};
   }
   return shapes;
+}
+
+// Name and shape of a learned range, should `name` be one that this net can have.
+std::optional<std::pair<RangeKey, std::vector<int64_t>>> LearnedRange(const Supernet& net,
+                                                                      const std::string& name) {
+  const absl::StatusOr<RangeKey> key = RangeBook::ParseName(net.graph(), name);
+  if (!key.ok() || !net.ranges().Learns(key->operand, key->format)) return std::nullopt;
+  const bool of_weight = key->operand == Operand::kWeight;
+  if (of_weight && !net.Weight(key->node).defined()) return std::nullopt;
+  std::vector<int64_t> shape;
+  if (of_weight && key->format.scale.extent == ScaleExtent::kOperand) {
+    shape.push_back(net.Weight(key->node).size(0));
+  }
+  return std::pair(*key, shape);
+}
+
+bool AllAbove0(const WeightTensor& tensor) {
+  return std::all_of(tensor.values.begin(), tensor.values.end(), [](float value) { return value > 0; });
 }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
@@ -60,6 +86,9 @@ WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, cons
     file.tensors[absl::StrCat(name, ".running_mean")] = ToHost(calibration.mean[index]);
     file.tensors[absl::StrCat(name, ".running_var")] = ToHost(calibration.variance[index]);
   }
+  for (const auto& [key, range] : net.ranges().Learned()) {
+    file.tensors[RangeBook::Name(net.graph(), key)] = ToHost(range);
+  }
   file.metadata = {{"format", "pt"},
                    {"model", net.graph().name()},
                    {"assignment", AssignmentText(assignment)},
@@ -83,8 +112,17 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
       damaged.push_back(absl::StrCat(name, " holds a value that is not finite"));
     }
   }
+  std::vector<std::pair<RangeKey, const WeightTensor*>> learned;
   for (const auto& [name, tensor] : file.tensors) {
-    if (!expected.contains(name)) misfits.push_back(absl::StrCat(name, " is unknown"));
+    if (expected.contains(name)) continue;
+    const auto range = LearnedRange(net, name);
+    if (!range.has_value() || range->second != tensor.shape) {
+      misfits.push_back(absl::StrCat(name, " is unknown, or of a shape that it cannot have"));
+    } else if (!AllAbove0(tensor)) {
+      damaged.push_back(absl::StrCat(name, " holds a range that is not above 0"));
+    } else {
+      learned.emplace_back(range->first, &tensor);
+    }
   }
   if (!misfits.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("The weights do not fit ", net.graph().name(), ": ",
@@ -97,11 +135,11 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
 
   const c10::NoGradGuard no_gradients;
   for (const Parameter& parameter : net.parameters()) {
-    const WeightTensor& tensor = file.tensors.at(parameter.name);
-    at::Tensor host = at::empty(tensor.shape, at::kFloat);
-    std::copy(tensor.values.begin(), tensor.values.end(), host.data_ptr<float>());
-    parameter.value.copy_(host);
+    parameter.value.copy_(FromHost(file.tensors.at(parameter.name)));
   }
+  net.ranges().Clear();
+  const c10::Device device = net.parameters().front().value.device();
+  for (const auto& [key, tensor] : learned) net.ranges().Learn(key, FromHost(*tensor).to(device));
   return absl::OkStatus();
 }
 

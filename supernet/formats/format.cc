@@ -177,13 +177,7 @@ int64_t StorageBits(const Format& format, int64_t rows, int64_t row_size) {
          (format.scale.global ? 32 : 0);
 }
 
-bool IsTrainable(const Format& format) {
-  const ScaleFormat& scale = format.scale;
-  const bool scale_fits = scale.type == ScaleType::kNone ||
-                          (scale.type == ScaleType::kFloat32 && scale.extent == ScaleExtent::kOperand);
-  return scale_fits && !scale.zero_point && format.element.is_signed && format.hadamard == 0 &&
-         format.stochastic_bits == 0;
-}
+bool HoldsNegatives(const Format& format) { return format.element.is_signed || format.scale.zero_point; }
 
 ElementFormat IntegerElement(int bits, bool narrow) {
   PRECIS_CHECK(bits >= 2 && bits <= 16);

@@ -150,9 +150,9 @@ double BitsPerElement(const Format& format);
 // scales included. Blocks do not cross rows.
 int64_t StorageBits(const Format& format, int64_t rows, int64_t row_size);
 
-// Whether the supernet can train with the format, so that a search space may hold it: no scale or an FP32
-// one per operand without zero point, signed, rounding to nearest, no rotation.
-bool IsTrainable(const Format& format);
+// Whether the format has values below 0: it is signed or has a zero point. One that has none is for
+// activations that are never below 0, not for weights.
+bool HoldsNegatives(const Format& format);
 
 // Elements. Preconditions (our own bugs, checked): 2 <= bits <= 16; exponent and mantissa as above.
 ElementFormat IntegerElement(int bits, bool narrow = true);
@@ -171,8 +171,8 @@ std::string FormatName(const Format& format);
 // are not. Unprintable characters come back escaped and long names shortened.
 absl::StatusOr<Format> ParseFormat(std::string_view name);
 
-// Every element that the grammar can write and the supernet can train with, canonical names only, in a
-// stable order: integers, minifloats by width, wide floats.
+// Every signed element that the grammar can write, canonical names only, in a stable order: integers,
+// minifloats by width, wide floats.
 std::vector<Format> AllFormats();
 
 // What people choose from: AllFormats(), then unsigned and affine integers, the named block formats, dfp16.

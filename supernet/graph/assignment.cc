@@ -11,27 +11,34 @@
 namespace precis {
 namespace {
 
-std::string LayerText(const LayerFormats& layer) {
-  std::string text = FormatName(layer.weight);
-  if (layer.activation != layer.weight) absl::StrAppend(&text, "/", FormatName(layer.activation));
-  return text;
-}
-
-absl::StatusOr<LayerFormats> ParseLayer(std::string_view text) {
-  const size_t slash = text.find('/');
-  absl::StatusOr<Format> weight = ParseFormat(text.substr(0, slash));
-  if (!weight.ok()) return weight.status();
-  if (slash == std::string_view::npos) return LayerFormats{*weight, *weight};
-  absl::StatusOr<Format> activation = ParseFormat(text.substr(slash + 1));
-  if (!activation.ok()) return activation.status();
-  return LayerFormats{*weight, *activation};
+absl::Status WithOperand(const char* operand, const absl::Status& status) {
+  return absl::InvalidArgumentError(absl::StrCat(operand, " format: ", status.message()));
 }
 
 }  // namespace
 
+std::string LayerFormatsName(const LayerFormats& formats) {
+  std::string text = FormatName(formats.weight);
+  if (formats.activation != formats.weight) absl::StrAppend(&text, "/", FormatName(formats.activation));
+  return text;
+}
+
+absl::StatusOr<LayerFormats> ParseLayerFormats(std::string_view text) {
+  const size_t slash = text.find('/');
+  const absl::StatusOr<Format> weight = ParseFormat(text.substr(0, slash));
+  if (slash == std::string_view::npos) {
+    if (!weight.ok()) return weight.status();
+    return LayerFormats{*weight, *weight};
+  }
+  if (!weight.ok()) return WithOperand("weight", weight.status());
+  const absl::StatusOr<Format> activation = ParseFormat(text.substr(slash + 1));
+  if (!activation.ok()) return WithOperand("activation", activation.status());
+  return LayerFormats{*weight, *activation};
+}
+
 std::string AssignmentText(const Assignment& assignment) {
   return absl::StrJoin(assignment.layers, ",", [](std::string* out, const LayerFormats& layer) {
-    absl::StrAppend(out, LayerText(layer));
+    absl::StrAppend(out, LayerFormatsName(layer));
   });
 }
 
@@ -41,7 +48,7 @@ absl::StatusOr<Assignment> ParseAssignment(std::string_view text) {
   std::vector<std::string> faults;
   for (size_t begin = 0, index = 0; begin <= text.size(); ++index) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    absl::StatusOr<LayerFormats> layer = ParseLayer(text.substr(begin, end - begin));
+    absl::StatusOr<LayerFormats> layer = ParseLayerFormats(text.substr(begin, end - begin));
     if (layer.ok()) {
       assignment.layers.push_back(*std::move(layer));
     } else {
@@ -53,19 +60,26 @@ absl::StatusOr<Assignment> ParseAssignment(std::string_view text) {
   return assignment;
 }
 
-Assignment UniformAssignment(size_t layer_count, const Format& format) {
-  return {.layers = std::vector<LayerFormats>(layer_count, LayerFormats{format, format})};
+Assignment UniformAssignment(size_t layer_count, const LayerFormats& formats) {
+  return {.layers = std::vector<LayerFormats>(layer_count, formats)};
 }
 
-SearchSpace SearchSpace::PerLayer(const std::vector<Layer>& layers, const std::vector<Format>& formats) {
-  PRECIS_CHECK(!formats.empty());
-  std::vector<LayerFormats> options;
-  options.reserve(formats.size());
-  for (const Format& format : formats) options.push_back({format, format});
+Assignment UniformAssignment(size_t layer_count, const Format& format) {
+  return UniformAssignment(layer_count, LayerFormats{format, format});
+}
+
+SearchSpace SearchSpace::PerLayer(const std::vector<Layer>& layers,
+                                  const std::vector<LayerFormats>& options) {
+  PRECIS_CHECK(!options.empty());
   SearchSpace space;
   space.layer_count = layers.size();
   for (size_t i = 0; i < layers.size(); ++i) {
-    space.decisions.push_back({.name = layers[i].name, .layers = {i}, .options = options});
+    Decision decision = {.name = layers[i].name, .layers = {i}, .options = {}};
+    for (const LayerFormats& option : options) {
+      if (HoldsNegatives(option.activation) || layers[i].nonnegative_input)
+        decision.options.push_back(option);
+    }
+    space.decisions.push_back(std::move(decision));
   }
   return space;
 }

@@ -33,7 +33,13 @@ std::string AssignmentText(const Assignment& assignment);
 // INVALID_ARGUMENT naming every layer whose format is unknown. "" is the assignment of no layers.
 absl::StatusOr<Assignment> ParseAssignment(std::string_view text);
 
-Assignment UniformAssignment(size_t layer_count, const Format& format);
+Assignment UniformAssignment(size_t layer_count, const LayerFormats& formats);
+Assignment UniformAssignment(size_t layer_count, const Format& format);  // for weights and activations
+
+// One entry: "int8", or "e4m3/int8" where weight and activation differ.
+std::string LayerFormatsName(const LayerFormats& formats);
+// INVALID_ARGUMENT as ParseFormat, naming the half that is at fault where there are two.
+absl::StatusOr<LayerFormats> ParseLayerFormats(std::string_view text);
 
 // One choice the controller makes: the same index for every layer it governs.
 struct Decision {
@@ -46,8 +52,9 @@ struct SearchSpace {
   std::vector<Decision> decisions;
   size_t layer_count = 0;
 
-  // Weights and activations tied, one decision a layer, the same formats everywhere.
-  static SearchSpace PerLayer(const std::vector<Layer>& layers, const std::vector<Format>& formats);
+  // One decision a layer, the same options everywhere, but none whose activation format has no negatives
+  // (uint8, say) where the layer's input can be below 0. A decision may so be left without options.
+  static SearchSpace PerLayer(const std::vector<Layer>& layers, const std::vector<LayerFormats>& options);
 
   // choices[d] indexes decisions[d].options; sizes and ranges are preconditions (checked).
   Assignment Apply(const std::vector<int>& choices) const;

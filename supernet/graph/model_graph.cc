@@ -20,6 +20,12 @@ bool IsWord(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
+// Whether an output cannot be below 0 where no input is.
+bool KeepsSign(const NodeOp& op) {
+  return std::holds_alternative<AddNode>(op) || std::holds_alternative<MaxPoolNode>(op) ||
+         std::holds_alternative<GlobalAveragePoolNode>(op);
+}
+
 }  // namespace
 
 const char* LayerKindName(Layer::Kind kind) {
@@ -76,10 +82,16 @@ absl::StatusOr<NodeId> ModelGraph::Add(std::string node_name, NodeOp op, std::ve
 
 std::vector<Layer> ModelGraph::Layers() const {
   std::vector<Layer> layers;
+  std::vector<bool> nonnegative(nodes_.size(), false);
   for (NodeId id = 1; id <= output(); ++id) {
     const Node& current = node(id);
     const Shape& in = node(current.inputs[0]).shape;
     const WeightSize weight = WeightOf(current.op, in);
+    const bool inputs_are = std::all_of(current.inputs.begin(), current.inputs.end(), [&](NodeId input) {
+      return nonnegative[static_cast<size_t>(input)];
+    });
+    nonnegative[static_cast<size_t>(id)] =
+        std::holds_alternative<ActivationNode>(current.op) || (inputs_are && KeepsSign(current.op));
     if (weight.outputs == 0) continue;
     layers.push_back({.node = id,
                       .name = current.name,
@@ -88,7 +100,8 @@ std::vector<Layer> ModelGraph::Layers() const {
                       .weights = weight.outputs * weight.reduction,
                       .output_channels = weight.outputs,
                       .reduction = weight.reduction,
-                      .input_elements = ElementCount(in)});
+                      .input_elements = ElementCount(in),
+                      .nonnegative_input = inputs_are});
   }
   return layers;
 }

@@ -80,11 +80,13 @@ struct Layer {
   NodeId node = 0;
   std::string name;
   enum class Kind { kConv2d, kDepthwiseConv2d, kLinear } kind = Kind::kConv2d;
-  int64_t macs = 0;             // multiply-accumulates for one input image
-  int64_t weights = 0;          // weight elements, bias not counted
-  int64_t output_channels = 0;  // one weight scale each
-  int64_t reduction = 0;        // products summed into one output: weights / output_channels
-  int64_t input_elements = 0;   // activation elements read, for one image
+  int64_t macs = 0;                // multiply-accumulates for one input image
+  int64_t weights = 0;             // weight elements, bias not counted
+  int64_t output_channels = 0;     // one weight scale each
+  int64_t reduction = 0;           // products summed into one output: weights / output_channels
+  int64_t input_elements = 0;      // activation elements read, for one image
+  bool nonnegative_input = false;  // whether the input is never below 0: it comes from a ReLU, by pooling or
+                                   // sums of such at most
 };
 
 const char* LayerKindName(Layer::Kind kind);  // "conv2d", "depthwise_conv2d", "linear"

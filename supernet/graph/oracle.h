@@ -32,6 +32,15 @@ struct Quality {
   int64_t images = 0;   // how many it was measured on
 };
 
+// low <= 0 <= high. Formats without zero point have -low = high, which is the largest magnitude of the input
+// for a format that needs no range.
+struct ActivationRange {
+  double low = 0;
+  double high = 0;
+
+  bool operator==(const ActivationRange&) const = default;
+};
+
 enum class Split {
   kSearch,  // held out of the training images; for rewards and choices
   kTest,    // touched once, at the end
@@ -41,7 +50,7 @@ enum class Split {
 // assignment first, on the same training images every time, so that measuring A, B, A gives A twice.
 struct Evaluation {
   Quality quality;
-  std::vector<double> activation_max_abs;  // the calibrated input range of every layer
+  std::vector<ActivationRange> activation_ranges;  // the calibrated input range of every layer
 };
 
 // Which images of the search split a probe takes.

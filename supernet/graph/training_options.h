@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "supernet/formats/range.h"
+
 namespace precis {
 
 // Which device runs the tensors.
@@ -11,6 +13,16 @@ enum class Device {
   kAuto,  // CUDA if LibTorch has it and sees one, else the CPU
   kCpu,
   kCuda,
+};
+
+// How the ranges of formats with a scale an operand or tensor are found (supernet/formats/range.h).
+struct RangeOptions {
+  RangeRule weights = RangeRule::kMaxAbs;  // not kMovingAverage: weights are always at hand whole
+  // In training and probes of the batch at hand, but kMovingAverage of the batches trained on so far. A
+  // counted evaluation averages the calibration batches; learned ranges stand there as they were learned.
+  RangeRule activations = RangeRule::kMaxAbs;
+  double percentile = 99.99;  // for kPercentile: above 50, up to 100
+  double momentum = 0.9;      // of kMovingAverage, 0…1, 1 excluded
 };
 
 struct TrainingOptions {
@@ -35,6 +47,8 @@ struct TrainingOptions {
   double gradient_explosion_factor = 5.0;
   // Global L2 norm; 0 = off.
   double gradient_clip_norm = 1.0;
+
+  RangeOptions ranges;
 
   int64_t recalibration_images = 2048;  // training images behind each counted evaluation
   int64_t evaluation_batch_size = 256;

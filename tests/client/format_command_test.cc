@@ -39,7 +39,7 @@ TEST_F(FormatCommandTest, ListsTheCatalogue) {
     seen = true;
     EXPECT_EQ(format["storage_bits"], 4.25);
     EXPECT_EQ(format["max_finite"], 6);
-    EXPECT_EQ(format["searchable"], false);
+    EXPECT_EQ(format["operands"], "weights, activations");
     EXPECT_EQ(format["source"], "OCP MX 1.0");
   }
   EXPECT_TRUE(seen);

@@ -84,7 +84,7 @@ class OracleContract : public ::testing::TestWithParam<OracleFactory> {
 
   static void ExpectSame(const Evaluation& a, const Evaluation& b) {
     ExpectSame(a.quality, b.quality);
-    EXPECT_EQ(a.activation_max_abs, b.activation_max_abs);
+    EXPECT_EQ(a.activation_ranges, b.activation_ranges);
   }
 
   static void ExpectSame(const std::vector<StepOutcome>& a, const std::vector<StepOutcome>& b) {
@@ -114,8 +114,11 @@ TEST_P(OracleContract, ResultsAreInRange) {
     EXPECT_EQ(evaluation.quality.images, images);
     EXPECT_GE(evaluation.quality.accuracy, 0);
     EXPECT_LE(evaluation.quality.accuracy, 1);
-    ASSERT_EQ(evaluation.activation_max_abs.size(), GetParam().layer_count);
-    for (const double max_abs : evaluation.activation_max_abs) EXPECT_GE(max_abs, 0);
+    ASSERT_EQ(evaluation.activation_ranges.size(), GetParam().layer_count);
+    for (const ActivationRange& range : evaluation.activation_ranges) {
+      EXPECT_GE(range.high, 0);
+      EXPECT_LE(range.low, 0);
+    }
   }
 }
 

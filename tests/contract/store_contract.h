@@ -107,7 +107,7 @@ TEST_P(StoreContract, KeepsNaNAndInfinity) {
   candidate.test->loss = std::numeric_limits<double>::infinity();
   candidate.costs[0] = std::numeric_limits<double>::denorm_min();
   candidate.costs[1] = std::numeric_limits<double>::max();
-  candidate.activation_max_abs = {-0.0, std::numeric_limits<double>::quiet_NaN(), 0.1 + 0.2};
+  candidate.activation_ranges = {{-0.0, std::numeric_limits<double>::quiet_NaN()}, {-0.7, 0.1 + 0.2}};
   WorkerBatch batch{.number = 1, .progress = SampleProgress(1), .candidates = {candidate}};
   batch.progress->loss = std::numeric_limits<double>::quiet_NaN();
   batch.progress->reward = -std::numeric_limits<double>::infinity();

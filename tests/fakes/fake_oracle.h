@@ -125,8 +125,8 @@ class FakeOracle final : public Oracle {
       evaluation.quality = {accuracy, Loss(accuracy), images};
     }
     for (size_t i = 0; i < layers_.size(); ++i) {
-      evaluation.activation_max_abs.push_back(2 + static_cast<double>(i) / 8 +
-                                              1.0 / Bits(assignment.layers[i]));
+      const double max_abs = 2 + static_cast<double>(i) / 8 + 1.0 / Bits(assignment.layers[i]);
+      evaluation.activation_ranges.push_back({-max_abs, max_abs});
     }
     return evaluation;
   }

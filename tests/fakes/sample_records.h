@@ -72,7 +72,7 @@ inline search::Candidate SampleCandidate(int64_t number) {
   candidate.test = Quality{0.25, 2.5, 10000};
   candidate.costs = {1e9, 1.0 / 3};
   candidate.feasible = number % 2 == 0;
-  candidate.activation_max_abs = {1.5, 0.1};
+  candidate.activation_ranges = {{-1.5, 1.5}, {-0.1, 0.1}};
   return candidate;
 }
 
@@ -100,7 +100,9 @@ inline std::string CandidateText(const search::Candidate& c) {
       " ", c.sampled_at, " ", QualityText(c.search), " ", c.test ? QualityText(*c.test) : "-", " costs");
   for (double cost : c.costs) absl::StrAppend(&text, " ", ExactText(cost));
   absl::StrAppend(&text, " feasible ", c.feasible, " ranges");
-  for (double range : c.activation_max_abs) absl::StrAppend(&text, " ", ExactText(range));
+  for (const ActivationRange& range : c.activation_ranges) {
+    absl::StrAppend(&text, " ", ExactText(range.low), "…", ExactText(range.high));
+  }
   return text;
 }
 

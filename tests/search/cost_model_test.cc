@@ -38,6 +38,14 @@ TEST(CostModel, FormatsOfEqualWidthHaveEqualBops) {
   EXPECT_EQ(UniformBops("resnet18", "int8"), 4 * UniformBops("resnet18", "int4"));
 }
 
+// Bits as stored: 4 and 8/32 of a scale, 4 and 8/16.
+TEST(CostModel, BopsCountTheScalesOfBlocks) {
+  EXPECT_DOUBLE_EQ(UniformBops("resnet18", "mxfp4"), UniformBops("resnet18", "int4") / 16 * 4.25 * 4.25);
+  EXPECT_DOUBLE_EQ(UniformBops("resnet18", "nvint4"), UniformBops("resnet18", "int4") / 16 * 4.5 * 4.5);
+  EXPECT_EQ(UniformBops("resnet18", "mxint4+hadamard"), UniformBops("resnet18", "mxfp4"));
+  EXPECT_EQ(UniformBops("resnet18", "int4@fp32:tensor"), UniformBops("resnet18", "int4"));
+}
+
 TEST(CostModel, BopsTakeTheBitsOfBothSides) {
   Layer layer;
   layer.macs = 1000;
@@ -53,6 +61,11 @@ TEST(CostModel, ModelSizeCountsScalesWhereThereAreAny) {
   const auto model = *MakeCostModel("model_size", {layer});
   EXPECT_EQ(TotalCost(*model, *ParseAssignment("int4/int8")), 90 * 4 + 10 * 32);
   EXPECT_EQ(TotalCost(*model, *ParseAssignment("bf16")), 90 * 16);
+  // Rows of 9: one short block each; a scale a tensor; a zero point a channel.
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("mxfp4")), 90 * 4 + 10 * 8);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("nvfp4")), 90 * 4 + 10 * 8 + 32);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("int4@fp32:tensor")), 90 * 4 + 32);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("int4_affine")), 90 * 4 + 10 * (32 + 4));
 }
 
 TEST(CostModel, AnUnknownNameGetsAHint) {

@@ -27,8 +27,11 @@ class TableCost final : public CostModel {
 };
 
 SearchSpace SpaceOf(size_t layers, int options) {
-  std::vector<Format> formats;
-  for (int bits = 2; bits < 2 + options; ++bits) formats.push_back(Format{IntegerElement(bits), {}});
+  std::vector<LayerFormats> formats;
+  for (int bits = 2; bits < 2 + options; ++bits) {
+    const Format format{IntegerElement(bits), {}};
+    formats.push_back({format, format});
+  }
   return SearchSpace::PerLayer(std::vector<Layer>(layers), formats);
 }
 

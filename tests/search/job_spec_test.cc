@@ -49,18 +49,23 @@ const std::vector<Fault>& Faults() {
        [](JobSpec& s) {
          s.space.formats = {"int8", "int44"};
        }},
-      {"space.formats[1]", "cannot be searched over yet",
-       [](JobSpec& s) {
-         s.space.formats = {"int8", "mxfp4"};
-       }},
-      {"space.formats[0]", "Take one such, as \"int4\"",
+      {"space.formats[0]", "as in \"int4/uint4\"",
        [](JobSpec& s) {
          s.space.formats = {"uint4", "int8"};
        }},
-      {"space.formats[0]", "Take one such, as \"bf16\"",
+      {"space.formats[1]", "activation format: ",
        [](JobSpec& s) {
-         s.space.formats = {"bf16+sr8", "int8"};
+         s.space.formats = {"int8", "int8/unit8"};
        }},
+      {"space.formats[1]", "weight format: ",
+       [](JobSpec& s) {
+         s.space.formats = {"int8", "/int8"};
+       }},
+      {"ranges.weights", "for activations",
+       [](JobSpec& s) { s.training.ranges.weights = RangeRule::kMovingAverage; }},
+      {"ranges.percentile", "above 50", [](JobSpec& s) { s.training.ranges.percentile = 50; }},
+      {"ranges.percentile", "100.5 is not allowed", [](JobSpec& s) { s.training.ranges.percentile = 100.5; }},
+      {"ranges.momentum", "below 1", [](JobSpec& s) { s.training.ranges.momentum = 1; }},
       {"space.formats[2]", "already in the list",
        [](JobSpec& s) {
          s.space.formats = {"int8", "int4", "int8"};
@@ -72,6 +77,10 @@ const std::vector<Fault>& Faults() {
       {"space.formats[1]", "another name of the same format",
        [](JobSpec& s) {
          s.space.formats = {"int4", "INT4"};
+       }},
+      {"space.formats[1]", "another name of the same format",
+       [](JobSpec& s) {
+         s.space.formats = {"int4", "int4/int4"};
        }},
       {"cost.metric", "Did you mean \"bops\"?", [](JobSpec& s) { s.cost.metric = "bop"; }},
       {"cost.metric", "is required", [](JobSpec& s) { s.cost.metric = ""; }},

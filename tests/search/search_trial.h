@@ -111,7 +111,7 @@ inline void ExpectSound(const Trial& run, const SearchResult& result) {
     EXPECT_EQ(candidate.step, plan.total_steps) << "measured under the final weights";
     EXPECT_EQ(candidate.feasible, run.Cost(candidate) <= plan.target);
     EXPECT_EQ(candidate.costs.size(), plan.costs.size());
-    EXPECT_EQ(candidate.activation_max_abs.size(), plan.layers.size());
+    EXPECT_EQ(candidate.activation_ranges.size(), plan.layers.size());
     EXPECT_LT(candidate.sampled_at, plan.search_steps);
     if (candidate.feasible) {
       EXPECT_LE(candidate.search.accuracy, final.search.accuracy) << candidate.label;

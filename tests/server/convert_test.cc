@@ -168,7 +168,7 @@ TEST(Convert, UnknownEnumNumbersNameTheirField) {
     EXPECT_THAT(violation.message, HasSubstr("77"));
   }
   EXPECT_THAT(fields, testing::UnorderedElementsAreArray(paths));
-  EXPECT_EQ(violations.size(), 6u);
+  EXPECT_EQ(violations.size(), 8u);
 }
 
 TEST(Convert, UnknownEnumMessagesListTheChoicesAsAJobFileWritesThem) {

@@ -339,7 +339,7 @@ TEST(CandidateListing, TheFrontEqualsBruteForce) {
 
 TEST(Catalogue, KnowsTheFormatsAndTheModelsAtTheirCustomarySizes) {
   const v1::ListFormatsResponse formats = FormatCatalogue();
-  EXPECT_EQ(formats.formats_size(), static_cast<int>(AllFormats().size()));
+  EXPECT_EQ(formats.formats_size(), static_cast<int>(CatalogueFormats().size()));
   const v1::ListModelsResponse models = ModelCatalogue();
   std::map<std::string, v1::ModelInfo> by_name;
   for (const v1::ModelInfo& model : models.models()) by_name[model.name()] = model;

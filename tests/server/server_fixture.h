@@ -218,7 +218,7 @@ inline search::Candidate FittingCandidate(const v1::Job& job, Store& store, int6
   const Format format = *ParseFormat(number % 2 == 0 ? "int4" : "int8");
   candidate.assignment = UniformAssignment(plan.layer_names.size(), format);
   candidate.costs.assign(plan.cost_names.size(), 100.0 * static_cast<double>(number));
-  candidate.activation_max_abs.assign(plan.layer_names.size(), 1.5);
+  candidate.activation_ranges.assign(plan.layer_names.size(), {-1.5, 1.5});
   return candidate;
 }
 

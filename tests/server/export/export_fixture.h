@@ -45,7 +45,8 @@ class ExportFixture {
     const char* const kFormats[] = {"int8", "int4", "e2m1", "int4", "bf16", "fp32"};
     for (size_t i = 0; i < candidate_.assignment.layers.size(); ++i) {
       candidate_.assignment.layers[i] = {FormatNamed(kFormats[i % 6]), FormatNamed(kFormats[i % 5])};
-      candidate_.activation_max_abs.push_back(0.37 * static_cast<double>(i + 1));
+      const double max_abs = 0.37 * static_cast<double>(i + 1);
+      candidate_.activation_ranges.push_back({-max_abs, max_abs});
     }
     search::Candidate untested = MakeCandidate(2, search::Origin::kReference, "uniform int8", 0.92);
     untested.test.reset();

@@ -38,8 +38,8 @@ TEST_F(LayerScalesTest, MapTheLargestMagnitudeToTheLargestCode) {
   EXPECT_EQ(first.weight[1], 0.5f / 127.0f);
   EXPECT_EQ(first.weight[2], 1.0f) << "an all-zero channel";
   EXPECT_EQ(first.activation, 0.37f / 127.0f);
-  EXPECT_FLOAT_EQ(static_cast<float>(first.activation_max), 0.37f);
-  EXPECT_EQ(first.activation_min, -first.activation_max);
+  EXPECT_FLOAT_EQ(static_cast<float>(*first.activation_max), 0.37f);
+  EXPECT_EQ(first.activation_min, -*first.activation_max);
 }
 
 TEST_F(LayerScalesTest, UnscaledFormatsHaveNoScales) {
@@ -78,7 +78,7 @@ TEST_F(LayerScalesTest, RefuseWeightsThatAreNotFinite) {
 
 TEST_F(LayerScalesTest, RefuseARangeThatIsNotFinite) {
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), HUGE_VAL, -1.0, 1e300}) {
-    fixture_.candidate().activation_max_abs[2] = bad;
+    fixture_.candidate().activation_ranges[2] = {-bad, bad};
     const absl::Status status = Compute().status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << bad;
     EXPECT_THAT(std::string(status.message()), HasSubstr(fixture_.plan().layers[2].name));
@@ -86,7 +86,7 @@ TEST_F(LayerScalesTest, RefuseARangeThatIsNotFinite) {
 }
 
 TEST_F(LayerScalesTest, RefuseACandidateWithoutCalibration) {
-  fixture_.candidate().activation_max_abs.clear();
+  fixture_.candidate().activation_ranges.clear();
   EXPECT_TRUE(absl::IsFailedPrecondition(Compute().status()));
 }
 

@@ -29,10 +29,13 @@ at::Tensor Reference(const Supernet& net, const Assignment& assignment, const Ca
       values.push_back(images);
     } else if (is_conv || std::holds_alternative<LinearNode>(node.op)) {
       const LayerFormats& formats = assignment.layers[static_cast<size_t>(layer)];
-      const at::Tensor x =
-          FakeQuantizePerTensor(in[0], formats.activation, calibration.activation_max_abs[layer]);
+      const at::Tensor x = FakeQuantize(
+          in[0], Operand::kActivation, formats.activation,
+          {.range = NeedsRange(formats.activation) ? calibration.activation_ranges[static_cast<size_t>(layer)]
+                                                   : at::Tensor()});
       const at::Tensor w =
-          FakeQuantizePerChannel(net.Weight(id), formats.weight, MaxAbsPerChannel(net.Weight(id)));
+          FakeQuantize(net.Weight(id), Operand::kWeight, formats.weight,
+                       {.range = MeasureRange(net.Weight(id), Operand::kWeight, formats.weight, {})});
       values.push_back(is_conv ? RunConv(std::get<Conv2dNode>(node.op), x, w, net.Bias(id))
                                : at::linear(x, w, net.Bias(id)));
       ++layer;
@@ -57,7 +60,8 @@ TEST(FrozenNetwork, EqualsItsDefinition) {
   for (const Parameter& parameter : net.parameters()) {
     if (!parameter.decays) parameter.value.add_(at::rand_like(parameter.value));
   }
-  for (const char* format : {"fp32", "bf16", "int8", "e4m3"}) {
+  for (const char* format :
+       {"fp32", "bf16", "int8", "e4m3", "uint8_affine", "mxint8", "nvint4", "int8+hadamard4"}) {
     SCOPED_TRACE(format);
     const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat(format));
     const Calibration calibration = Calibrate(net, assignment, images, indices, 20);

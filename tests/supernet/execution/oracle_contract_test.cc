@@ -8,9 +8,12 @@
 namespace precis {
 namespace {
 
-OracleFactory Factory(const char* name, int threads) {
+OracleFactory Factory(const char* name, int threads, RangeRule weights = RangeRule::kMaxAbs,
+                      RangeRule activations = RangeRule::kMaxAbs) {
   OracleOptions options = SmallOptions();
   options.training.threads = threads;
+  options.training.ranges.weights = weights;
+  options.training.ranges.activations = activations;
   return {.name = name,
           .make = [options] { return SmallOracle(options); },
           .layer_count = SmallGraph().Layers().size(),
@@ -18,9 +21,14 @@ OracleFactory Factory(const char* name, int threads) {
           .test_images = SquaresDataset().test.count};
 }
 
-INSTANTIATE_TEST_SUITE_P(Supernet, OracleContract,
-                         ::testing::Values(Factory("OneThread", 1), Factory("TwoThreads", 2)),
-                         OracleFactoryName);
+INSTANTIATE_TEST_SUITE_P(
+    Supernet, OracleContract,
+    ::testing::Values(Factory("OneThread", 1), Factory("TwoThreads", 2),
+                      Factory("LearnedRanges", 1, RangeRule::kLearned, RangeRule::kLearned),
+                      Factory("AveragedRanges", 1, RangeRule::kPercentile, RangeRule::kMovingAverage),
+                      Factory("LeastErrorRanges", 2, RangeRule::kMeanSquareError,
+                              RangeRule::kMeanSquareError)),
+    OracleFactoryName);
 
 }  // namespace
 }  // namespace precis

@@ -92,7 +92,12 @@ TEST(Sgd, ResetForgetsTheMomentum) {
   Sgd fresh({b}, {true}, options);
   used.Step({torch::randn({3})}, 0.1);
   a.fill_(1);
-  used.Reset();
+  const at::Tensor more = torch::zeros({2});
+  used.Add(more);
+  used.Step({torch::zeros({3}), torch::ones({2})}, 0.1);
+  EXPECT_TRUE(more.lt(0).all().item<bool>());
+  a.fill_(1);
+  used.Reset(1);
   used.Step({torch::ones({3})}, 0.1);
   fresh.Step({torch::ones({3})}, 0.1);
   EXPECT_TRUE(torch::equal(a, b));

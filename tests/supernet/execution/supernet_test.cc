@@ -92,10 +92,13 @@ TEST(Supernet, ComputesTheQuantisedNetworkAndItsStraightThroughGradient) {
   const at::Tensor images = at::randn({5, 2, 4, 4});
 
   auto quantise = [](const at::Tensor& x, const Format& format) {
-    return x + (FakeQuantizePerTensor(x.detach(), format, MaxAbsPerTensor(x)) - x.detach());
+    return x + (FakeQuantize(x.detach(), Operand::kActivation, format, {.range = MaxAbsPerTensor(x)}) -
+                x.detach());
   };
   auto quantise_rows = [](const at::Tensor& w, const Format& format) {
-    return w + (FakeQuantizePerChannel(w.detach(), format, MaxAbsPerChannel(w)) - w.detach());
+    return w + (FakeQuantize(w.detach(), Operand::kWeight, format,
+                             {.range = MeasureRange(w, Operand::kWeight, format, {})}) -
+                w.detach());
   };
   at::Tensor x = at::conv2d(quantise(images, assignment.layers[0].activation),
                             quantise_rows(net.Weight(conv), assignment.layers[0].weight), {}, 1, 1);
@@ -121,7 +124,7 @@ TEST(Supernet, MeasuresEveryLayerForAnObserverAndNothingChanges) {
   for (const char* format : {"fp32", "bf16", "int4"}) {
     const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat(format));
     Ranges ranges;
-    const at::Tensor watched = net.Forward(images, assignment, &ranges);
+    const at::Tensor watched = net.Forward(images, assignment, {.observer = &ranges});
     EXPECT_TRUE(at::equal(watched, net.Forward(images, assignment)));
     EXPECT_EQ(ranges.layers.size(), net.layer_count());
     EXPECT_EQ(ranges.layers[0], images.abs().max().item<float>());

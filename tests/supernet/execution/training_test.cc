@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "supernet/graph/model_zoo.h"
 #include "supernet/graph/weight_file.h"
 #include "tests/fakes/temp_dir.h"
@@ -31,10 +32,20 @@ class TrainingTest : public ::testing::Test {
     return *ReadWeightFile(path);
   }
 
-  void Load(Oracle& oracle, const WeightFile& file) const {
+  absl::Status LoadStatus(Oracle& oracle, const WeightFile& file) const {
     const std::string path = folder_.path() + "/loaded";
-    ASSERT_TRUE(WriteWeightFile(file, path).ok());
-    ASSERT_TRUE(oracle.LoadWeights(path).ok());
+    EXPECT_TRUE(WriteWeightFile(file, path).ok());
+    return oracle.LoadWeights(path);
+  }
+
+  void Load(Oracle& oracle, const WeightFile& file) const { ASSERT_TRUE(LoadStatus(oracle, file).ok()); }
+
+  static void ExpectLearns(Oracle& oracle, const Assignment& assignment, const std::string& what) {
+    for (int i = 0; i < 60; ++i) EXPECT_TRUE(Step(oracle, assignment).applied) << what;
+    const absl::StatusOr<Evaluation> evaluation = oracle.Evaluate(assignment, Split::kTest);
+    ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+    EXPECT_GT(evaluation->quality.accuracy, 0.9) << what;
+    EXPECT_LT(evaluation->quality.loss, 0.7) << what;
   }
 
   static bool SameParameters(const WeightFile& a, const WeightFile& b) {
@@ -60,14 +71,95 @@ class TrainingTest : public ::testing::Test {
 };
 
 TEST_F(TrainingTest, LearnsThePatternInEveryKindOfFormat) {
-  for (const char* format : {"fp32", "int8", "int4", "e4m3"}) {
+  for (const char* format : {"fp32", "int8", "int4", "e4m3", "bf16+sr8", "int8+sr8", "int8_affine",
+                             "int8@fp32:tensor", "dfp16", "mxint8", "mxint4", "mxfp8", "mxfp6", "mxfp4",
+                             "nvfp4", "nvint4", "mxint4+hadamard4", "mxfp4+sr8", "int4@fp32:8"}) {
     const std::unique_ptr<Oracle> oracle = SmallOracle();
-    for (int i = 0; i < 60; ++i) EXPECT_TRUE(Step(*oracle, Uniform(format)).applied);
-    const absl::StatusOr<Evaluation> evaluation = oracle->Evaluate(Uniform(format), Split::kTest);
-    ASSERT_TRUE(evaluation.ok()) << evaluation.status();
-    EXPECT_GT(evaluation->quality.accuracy, 0.9) << format;
-    EXPECT_LT(evaluation->quality.loss, 0.7) << format;
+    ExpectLearns(*oracle, Uniform(format), format);
   }
+}
+
+TEST_F(TrainingTest, LearnsThePatternUnderEveryRule) {
+  for (const RangeRule rule : {RangeRule::kPercentile, RangeRule::kMeanSquareError, RangeRule::kMovingAverage,
+                               RangeRule::kLearned}) {
+    for (const char* format : {"int3", "e2m1", "uint4_affine", "int4+hadamard4", "nvint4"}) {
+      OracleOptions options = SmallOptions();
+      if (rule != RangeRule::kMovingAverage) options.training.ranges.weights = rule;
+      options.training.ranges.activations = rule;
+      const std::unique_ptr<Oracle> oracle = SmallOracle(options);
+      ExpectLearns(*oracle, Uniform(format), absl::StrCat("rule ", static_cast<int>(rule), ", ", format));
+    }
+  }
+}
+
+TEST_F(TrainingTest, UnsignedActivationsLearnBehindARelu) {
+  Assignment assignment = Uniform("int4");
+  const std::vector<Layer> layers = SmallGraph().Layers();
+  int unsigned_layers = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (!layers[i].nonnegative_input) continue;
+    assignment.layers[i].activation = *ParseFormat("uint4");
+    ++unsigned_layers;
+  }
+  EXPECT_EQ(unsigned_layers,
+            4);  // not the stem, which reads images, nor those behind a linear layer or a batch norm
+  const std::unique_ptr<Oracle> oracle = SmallOracle();
+  ExpectLearns(*oracle, assignment, "uint4");
+}
+
+// A learned range belongs to a tensor and a format; it moves with the steps that use it and is saved and
+// loaded.
+TEST_F(TrainingTest, LearnedRangesAreParametersOfTheirFormat) {
+  OracleOptions options = SmallOptions();
+  options.training.ranges = {.weights = RangeRule::kLearned, .activations = RangeRule::kLearned};
+  const std::unique_ptr<Oracle> oracle = SmallOracle(options);
+  Step(*oracle, Uniform("int3"));
+  const WeightFile first = Weights(*oracle);
+  EXPECT_EQ(first.tensors.count("stem.conv.weight_range.int3"), 1u);
+  EXPECT_EQ(first.tensors.count("input.output_range.int3"), 1u);
+  EXPECT_EQ(first.tensors.at("stem.conv.weight_range.int3").shape, std::vector<int64_t>{8});
+  EXPECT_TRUE(first.tensors.at("input.output_range.int3").shape.empty());
+  EXPECT_EQ(first.tensors.count("stem.conv.weight_range.int4"), 0u);
+  Step(*oracle, Uniform("int3"));
+  Step(*oracle, Uniform("int4"));
+  const WeightFile later = Weights(*oracle);
+  EXPECT_NE(later.tensors.at("stem.conv.weight_range.int3").values,
+            first.tensors.at("stem.conv.weight_range.int3").values);
+  EXPECT_EQ(later.tensors.count("stem.conv.weight_range.int4"), 1u);
+
+  const std::unique_ptr<Oracle> loaded = SmallOracle(options);
+  Load(*loaded, later);
+  EXPECT_TRUE(SameParameters(Weights(*loaded), later));
+  EXPECT_EQ(loaded->Evaluate(Uniform("int3"), Split::kTest)->quality.loss,
+            oracle->Evaluate(Uniform("int3"), Split::kTest)->quality.loss);
+
+  WeightFile bad = later;
+  bad.tensors.at("stem.conv.weight_range.int3").values[0] = -1;
+  EXPECT_EQ(LoadStatus(*loaded, bad).code(), absl::StatusCode::kDataLoss);
+  bad = later;
+  bad.tensors["stem.conv.weight_range.mxfp4"] = bad.tensors.at("stem.conv.weight_range.int3");
+  EXPECT_EQ(LoadStatus(*loaded, bad).code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Under max_abs nothing is clipped; a percentile of the batch clips, and the calibrated range says where.
+TEST_F(TrainingTest, RulesDecideTheCalibratedRanges) {
+  std::vector<double> ranges;
+  for (const RangeRule rule : {RangeRule::kMaxAbs, RangeRule::kPercentile, RangeRule::kMeanSquareError}) {
+    OracleOptions options = SmallOptions();
+    options.training.ranges.activations = rule;
+    options.training.ranges.percentile = 90;
+    const absl::StatusOr<Evaluation> evaluation =
+        SmallOracle(options)->Evaluate(Uniform("int3"), Split::kSearch);
+    ASSERT_TRUE(evaluation.ok());
+    ranges.push_back(evaluation->activation_ranges[0].high);
+    EXPECT_EQ(evaluation->activation_ranges[0].low, -evaluation->activation_ranges[0].high);
+  }
+  EXPECT_LT(ranges[1], ranges[0]);
+  EXPECT_LT(ranges[2], ranges[0]);
+  const absl::StatusOr<Evaluation> affine = SmallOracle()->Evaluate(Uniform("uint8_affine"), Split::kSearch);
+  EXPECT_EQ(affine->activation_ranges[1].low, 0) << "behind a ReLU";
+  EXPECT_LT(affine->activation_ranges[0].low, 0);
+  EXPECT_NE(affine->activation_ranges[0].low, -affine->activation_ranges[0].high);
 }
 
 TEST_F(TrainingTest, EqualOraclesHaveEqualWeightsBitForBit) {

@@ -200,13 +200,15 @@ TEST(Catalogue, HoldsWhatTheSupernetTrainsAndMore) {
   const std::vector<Format> catalogue = CatalogueFormats();
   ASSERT_GT(catalogue.size(), all.size());
   for (size_t i = 0; i < catalogue.size(); ++i) {
-    EXPECT_EQ(IsTrainable(catalogue[i]), i < all.size()) << FormatName(catalogue[i]);
+    if (i < all.size()) {
+      EXPECT_EQ(FormatName(catalogue[i]), FormatName(all[i]));
+    }
     EXPECT_TRUE(CheckFormat(catalogue[i]).ok()) << FormatName(catalogue[i]);
   }
-  for (const char* name :
-       {"int4+sr8", "int4+hadamard32", "uint4", "int8@e8m0", "int8@fp32:tensor", "int8_affine"}) {
-    EXPECT_FALSE(IsTrainable(F(name))) << name;
+  for (const char* name : {"int4", "e2m1", "mxfp4", "int8_affine", "uint8_affine", "dfp16"}) {
+    EXPECT_TRUE(HoldsNegatives(F(name))) << name;
   }
+  for (const char* name : {"uint4", "uint8@fp32:tensor"}) EXPECT_FALSE(HoldsNegatives(F(name))) << name;
 }
 
 TEST(Describe, NamesScaleAndSource) {

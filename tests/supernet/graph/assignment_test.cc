@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Format F(const std::string& name) { return ParseFormat(name).value(); }
+LayerFormats Tied(const std::string& name) { return {F(name), F(name)}; }
 
 TEST(AssignmentText, WritesActivationsOnlyWhereTheyDiffer) {
   const Assignment assignment{
@@ -50,8 +51,8 @@ TEST(ParseAssignment, NamesEveryLayerAtFault) {
   const absl::Status status = ParseAssignment("int8,int9,e4m3/itn4,int2").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("layer 1: \"int9\""), HasSubstr("layer 2: \"itn4\""), HasSubstr("\"int4\"?"),
-                    Not(HasSubstr("layer 0")), Not(HasSubstr("layer 3"))));
+              AllOf(HasSubstr("layer 1: \"int9\""), HasSubstr("layer 2: activation format: \"itn4\""),
+                    HasSubstr("\"int4\"?"), Not(HasSubstr("layer 0")), Not(HasSubstr("layer 3"))));
 }
 
 TEST(ParseAssignment, RefusesGapsAndTooManySlashes) {
@@ -69,7 +70,7 @@ TEST(UniformAssignment, GivesEveryLayerTheFormat) {
 
 TEST(SearchSpace, PerLayerHasOneDecisionALayer) {
   const std::vector<Layer> layers = BuildModel("resnet8", {})->Layers();
-  const SearchSpace space = SearchSpace::PerLayer(layers, {F("int2"), F("int4"), F("int8")});
+  const SearchSpace space = SearchSpace::PerLayer(layers, {Tied("int2"), Tied("int4"), Tied("int8")});
   ASSERT_EQ(space.decisions.size(), layers.size());
   EXPECT_EQ(space.layer_count, layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
@@ -82,6 +83,31 @@ TEST(SearchSpace, PerLayerHasOneDecisionALayer) {
   choices.front() = 2;
   choices.back() = 0;
   EXPECT_EQ(AssignmentText(space.Apply(choices)), "int8,int4,int4,int4,int4,int4,int4,int4,int4,int2");
+}
+
+// resnet8's first layer reads the images, all others what a ReLU gives.
+TEST(SearchSpace, PerLayerOffersUnsignedActivationsBehindAReluOnly) {
+  const std::vector<Layer> layers = BuildModel("resnet8", {})->Layers();
+  const LayerFormats with_unsigned{F("int4"), F("uint4")}, affine{F("int4"), F("uint4_affine")};
+  const SearchSpace space = SearchSpace::PerLayer(layers, {with_unsigned, affine});
+  EXPECT_THAT(space.decisions.front().options, ElementsAre(affine));
+  for (size_t i = 1; i < layers.size(); ++i) {
+    EXPECT_THAT(space.decisions[i].options, ElementsAre(with_unsigned, affine)) << layers[i].name;
+  }
+  EXPECT_TRUE(SearchSpace::PerLayer(layers, {with_unsigned}).decisions.front().options.empty());
+}
+
+TEST(LayerFormats, AreOneNameOrTwo) {
+  EXPECT_EQ(LayerFormatsName(Tied("int8")), "int8");
+  EXPECT_EQ(LayerFormatsName({F("int8"), F("uint8_affine")}), "int8/uint8_affine");
+  for (const char* name : {"int8", "int8/uint8_affine", "mxfp4:ceil/nvfp4"}) {
+    const absl::StatusOr<LayerFormats> formats = ParseLayerFormats(name);
+    ASSERT_TRUE(formats.ok()) << formats.status();
+    EXPECT_EQ(LayerFormatsName(*formats), name);
+  }
+  for (const char* bad : {"", "/", "int8/", "/int8", "int8/int8/int8", "int44"}) {
+    EXPECT_EQ(ParseLayerFormats(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
 }
 
 TEST(SearchSpace, OneDecisionMayGovernSeveralLayers) {

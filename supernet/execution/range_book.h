@@ -1,0 +1,70 @@
+// RangeBook: the ranges that outlive a batch. Internal to supernet/execution.
+//
+// Learned ranges are parameters of the network; moving averages follow the batches of applied steps. There is
+// one for each tensor and format that has been trained with: formats share the weights, but not the range.
+//
+// Threading: const calls are safe while nobody changes it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "supernet/graph/model_graph.h"
+#include "supernet/graph/training_options.h"
+#include "supernet/quantizers/fake_quantize.h"
+
+namespace precis {
+
+// A range belongs to the weight of a node, or to the output of a node that layers read.
+struct RangeKey {
+  NodeId node = 0;
+  Operand operand = Operand::kWeight;
+  Format format;
+
+  auto operator<=>(const RangeKey&) const = default;
+};
+
+class RangeBook {
+ public:
+  explicit RangeBook(const RangeOptions& options) : options_(options) {}
+
+  RangeRule RuleOf(Operand operand) const {
+    return operand == Operand::kWeight ? options_.weights : options_.activations;
+  }
+  RangeMethod MethodOf(Operand operand) const { return {RuleOf(operand), options_.percentile}; }
+
+  // Whether the format's range is learned, or averaged, under the operand's rule: it needs one, and blocks do
+  // not find the scale; learned ranges have no zero point.
+  bool Learns(Operand operand, const Format& format) const;
+  bool Averages(Operand operand, const Format& format) const;
+
+  // Undefined if there is none.
+  const at::Tensor& Find(const RangeKey& key) const;
+
+  // Begins to learn from `start`, {} or {out}; false, and nothing happens, if that is not finite and above 0.
+  bool Learn(const RangeKey& key, const at::Tensor& start);
+
+  // Moves the average a step towards `measured`, unless that is not finite.
+  void Average(const RangeKey& key, const at::Tensor& measured);
+
+  void Clear() { ranges_.clear(); }
+
+  // Learned ranges in the order of their keys, as they are named in weight files: NODE.weight_range.FORMAT,
+  // NODE.output_range.FORMAT.
+  std::vector<std::pair<RangeKey, at::Tensor>> Learned() const;
+  static std::string Name(const ModelGraph& graph, const RangeKey& key);
+  // NOT_FOUND if it is no such name.
+  static absl::StatusOr<RangeKey> ParseName(const ModelGraph& graph, std::string_view name);
+
+ private:
+  RangeOptions options_;
+  std::map<RangeKey, at::Tensor> ranges_;
+};
+
+}  // namespace precis
