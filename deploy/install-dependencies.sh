@@ -1,7 +1,17 @@
 #!/usr/bin/env bash
 # Installs every Debian 12 package that building, running and testing Precis needs, and ONNX Runtime, a judge
 # of the tests, which Debian 12 lacks. Safe to run again: says nothing and changes nothing when all are there.
+# With --without-onnxruntime, and so without npm, for those who only want to build and run.
 set -euo pipefail
+with_onnxruntime=yes
+case "${1:-}" in
+  "") ;;
+  --without-onnxruntime) with_onnxruntime=no ;;
+  *)
+    echo "install-dependencies.sh: unknown argument $1. Known: --without-onnxruntime." >&2
+    exit 2
+    ;;
+esac
 cd "$(dirname "$0")/.."
 
 packages=(
@@ -19,8 +29,10 @@ packages=(
 )
 
 # Node 18 or later may have come from elsewhere, with an npm of its own that Debian's would conflict with.
-[ -x /usr/bin/node ] || packages+=(nodejs)
-[ -x /usr/bin/npm ] || packages+=(npm)
+if [ $with_onnxruntime = yes ]; then
+  [ -x /usr/bin/node ] || packages+=(nodejs)
+  [ -x /usr/bin/npm ] || packages+=(npm)
+fi
 
 missing=()
 for package in "${packages[@]}"; do
@@ -74,4 +86,4 @@ install_onnxruntime() {
   chmod 755 "$new"
   mv -T "$new" "$folder"
 }
-install_onnxruntime
+[ $with_onnxruntime = no ] || install_onnxruntime

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*" >&2; }
 
 say "1/5 Debian packages"
-bash deploy/install-dependencies.sh
+bash deploy/install-dependencies.sh --without-onnxruntime
 
 say "2/5 Build (preset release; a few minutes the first time)"
 configure_log=$(mktemp)

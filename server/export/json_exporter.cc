@@ -98,9 +98,8 @@ const char* Granularity(const Format& format, const char* per_operand) {
 }
 
 void AddBlock(const Format& format, float global_scale, ordered_json& operand) {
-  if (!IsBlockScaled(format)) return;
-  operand["block_size"] = format.scale.block;
-  if (format.scale.global) operand["global_scale"] = global_scale;
+  operand["block_size"] = IsBlockScaled(format) ? ordered_json(format.scale.block) : ordered_json(nullptr);
+  operand["global_scale"] = format.scale.global ? ordered_json(global_scale) : ordered_json(nullptr);
 }
 
 ordered_json LayerJson(const search::Plan& plan, size_t index, const LayerFormats& formats,
@@ -110,12 +109,13 @@ ordered_json LayerJson(const search::Plan& plan, size_t index, const LayerFormat
   ordered_json weight = {{"format", FormatName(formats.weight)},
                          {"shape", scales.weight_shape},
                          {"granularity", Granularity(formats.weight, "per_output_channel")},
-                         {"scales", scales.weight}};
-  if (formats.weight.scale.zero_point) weight["zero_points"] = scales.weight_zero_points;
+                         {"scales", scales.weight},
+                         {"zero_points", scales.weight_zero_points}};
   AddBlock(formats.weight, scales.weight_global, weight);
   ordered_json activation = {{"format", FormatName(formats.activation)},
                              {"granularity", Granularity(formats.activation, "per_tensor")},
                              {"scale", one_scale ? ordered_json(*scales.activation) : ordered_json(nullptr)},
+                             {"zero_point", nullptr},
                              {"range", nullptr},
                              {"max_abs", scales.activation_max_abs}};
   if (scales.activation_min.has_value()) {

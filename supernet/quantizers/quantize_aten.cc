@@ -212,7 +212,8 @@ at::Tensor GradientLimits(const at::Tensor& x, const Format& format, const at::T
   const Ends ends(ranges, format.scale.zero_point);
   const at::Tensor usable = ends.Usable();
   const at::Tensor infinity = at::full_like(ends.high, std::numeric_limits<float>::infinity());
-  return at::stack({at::where(usable, ends.low, infinity.neg()), at::where(usable, ends.high, infinity)}, -1);
+  const at::Tensor low = HoldsNegatives(format) ? ends.low : at::zeros_like(ends.low);
+  return at::stack({at::where(usable, low, infinity.neg()), at::where(usable, ends.high, infinity)}, -1);
 }
 
 }  // namespace precis::quantize_paths

@@ -1,4 +1,5 @@
-// What one search step costs against the plain FP32 training step of the same network and batch.
+// What one search step costs against the plain FP32 training step of the same network and batch, in a space
+// of formats: resnet20/minifloat, say.
 //
 // Each iteration runs the three calls one after the other (FP32 step, search step under a fresh random mixed
 // assignment, its probe), so that a slow spell of the machine hits all alike; ratios are of medians.
@@ -9,6 +10,9 @@
 //                              a process of its own (this program, started again with --peak)
 //   ratio_peak_memory          of those two
 #include <benchmark/benchmark.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,6 +22,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -32,23 +37,36 @@ namespace {
 
 constexpr int64_t kBatch = 128;
 constexpr int kPeakSteps = 6;
+constexpr int64_t kChannels = 3;
+constexpr int64_t kSide = 32;
 
-// Random bytes in the shape of Fashion-MNIST: a step's cost does not depend on what it sees.
+// The formats that a step's layers draw from.
+const std::map<std::string, std::vector<std::string>> kSpaces = {
+    {"int", {"int2", "int3", "int4", "int8"}},
+    {"minifloat", {"e2m1", "e3m2", "e4m3", "e5m2sat"}},
+    {"affine", {"int4/uint4_affine", "int8/uint8_affine"}},
+    {"mx", {"mxfp4", "mxfp6", "mxfp8", "mxint8"}},
+    {"nv", {"nvfp4", "nvint4"}},
+};
+
+// Random bytes in the shape of CIFAR-10: a step's cost does not depend on what it sees.
 Dataset NoiseDataset() {
   std::mt19937_64 generator(1);
   auto images = [&](int64_t count) {
     ImageSet set{.count = count, .pixels = {}, .labels = {}};
-    for (int64_t i = 0; i < count * 28 * 28; ++i)
+    for (int64_t i = 0; i < count * kChannels * kSide * kSide; ++i)
       set.pixels.push_back(static_cast<uint8_t>(generator() >> 56));
     for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % 10));
     return set;
   };
   Dataset dataset;
   dataset.info = *FindDataset("fashion_mnist");
+  dataset.info.channels = kChannels;
+  dataset.info.height = dataset.info.width = kSide;
   dataset.train = images(4096);
   dataset.test = images(128);
-  dataset.mean = {0.5f};
-  dataset.stddev = {0.3f};
+  dataset.mean.assign(kChannels, 0.5f);
+  dataset.stddev.assign(kChannels, 0.3f);
   return dataset;
 }
 
@@ -58,7 +76,8 @@ struct Subject {
 };
 
 Subject MakeSubject(const std::string& network) {
-  const absl::StatusOr<ModelGraph> graph = BuildModel(network, {.channels = 1, .height = 28, .width = 28});
+  const absl::StatusOr<ModelGraph> graph =
+      BuildModel(network, {.channels = kChannels, .height = kSide, .width = kSide});
   PRECIS_CHECK(graph.ok());
   OracleOptions options;
   options.search_images = 1024;
@@ -73,21 +92,20 @@ Subject MakeSubject(const std::string& network) {
 
 class MixedAssignments {
  public:
-  explicit MixedAssignments(size_t layers) : layers_(layers) {
-    for (const char* name : {"int2", "int3", "int4", "int8"}) formats_.push_back(*ParseFormat(name));
+  MixedAssignments(size_t layers, const std::string& space) : layers_(layers) {
+    for (const std::string& name : kSpaces.at(space)) formats_.push_back(*ParseLayerFormats(name));
   }
   Assignment Next() {
     Assignment assignment;
     for (size_t i = 0; i < layers_; ++i) {
-      const Format& format = formats_[generator_() % formats_.size()];
-      assignment.layers.push_back({format, format});
+      assignment.layers.push_back(formats_[generator_() % formats_.size()]);
     }
     return assignment;
   }
 
  private:
   size_t layers_;
-  std::vector<Format> formats_;
+  std::vector<LayerFormats> formats_;
   std::mt19937_64 generator_{7};
 };
 
@@ -102,10 +120,13 @@ int64_t StatusBytes(const std::string& field) {
 }
 
 // The child's part: prints by how much a few steps raised the memory.
-int PrintPeak(const std::string& network, bool search) {
+int PrintPeak(const std::string& network, const std::string& space, bool search) {
   const Subject subject = MakeSubject(network);
+#ifdef __GLIBC__
+  malloc_trim(0);  // what is free but still resident would hide as much of what the steps take
+#endif
   const int64_t before = StatusBytes("VmRSS:");
-  MixedAssignments mixed(subject.layers);
+  MixedAssignments mixed(subject.layers, search ? space : "int");
   const Assignment fp32 = UniformAssignment(subject.layers, *ParseFormat("fp32"));
   for (int i = 0; i < kPeakSteps; ++i) {
     const Assignment assignment = search ? mixed.Next() : fp32;
@@ -116,9 +137,9 @@ int PrintPeak(const std::string& network, bool search) {
   return 0;
 }
 
-double PeakOf(const std::string& network, bool search) {
+double PeakOf(const std::string& network, const std::string& space, bool search) {
   const std::string command =
-      "/proc/" + std::to_string(getpid()) + "/exe --peak " + network + (search ? " 1" : " 0");
+      "/proc/" + std::to_string(getpid()) + "/exe --peak " + network + " " + space + (search ? " 1" : " 0");
   FILE* child = popen(command.c_str(), "r");
   PRECIS_CHECK(child != nullptr);
   double bytes = 0;
@@ -140,9 +161,9 @@ double Seconds(const Run& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void SearchStep(benchmark::State& state, const std::string& network) {
+void SearchStep(benchmark::State& state, const std::string& network, const std::string& space) {
   const Subject subject = MakeSubject(network);
-  MixedAssignments mixed(subject.layers);
+  MixedAssignments mixed(subject.layers, space);
   const Assignment fp32 = UniformAssignment(subject.layers, *ParseFormat("fp32"));
   auto train = [&](const Assignment& assignment) {
     PRECIS_CHECK(subject.oracle->TrainStep(assignment).ok());
@@ -164,8 +185,8 @@ void SearchStep(benchmark::State& state, const std::string& network) {
     state.SetIterationTime(steps.back());
   }
   const double fp32_step = Median(fp32_steps);
-  const double peak_fp32 = PeakOf(network, /*search=*/false);
-  const double peak_search = PeakOf(network, /*search=*/true);
+  const double peak_fp32 = PeakOf(network, space, /*search=*/false);
+  const double peak_search = PeakOf(network, space, /*search=*/true);
   state.counters["fp32_step_ms"] = fp32_step * 1e3;
   state.counters["step_ms"] = Median(steps) * 1e3;
   state.counters["probe_ms"] = Median(probes) * 1e3;
@@ -176,21 +197,36 @@ void SearchStep(benchmark::State& state, const std::string& network) {
   state.counters["ratio_peak_memory"] = peak_search / peak_fp32;
 }
 
-BENCHMARK_CAPTURE(SearchStep, resnet8, "resnet8")
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond)
-    ->Iterations(60);
-BENCHMARK_CAPTURE(SearchStep, mobilenet_v2, "mobilenet_v2")
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond)
-    ->Iterations(15);
-
 }  // namespace
+
+void RegisterAll() {
+  struct Case {
+    const char* network;
+    int iterations;
+    std::vector<const char*> spaces;
+  };
+  for (const Case& each :
+       {Case{"resnet8", 60, {"int"}}, Case{"resnet20", 25, {"int", "minifloat", "affine", "mx", "nv"}},
+        Case{"mobilenet_v2", 12, {"int", "minifloat"}}}) {
+    for (const std::string space : each.spaces) {
+      const std::string network = each.network;
+      benchmark::RegisterBenchmark(
+          (network + "/" + space).c_str(),
+          [network, space](benchmark::State& state) { SearchStep(state, network, space); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMillisecond)
+          ->Iterations(each.iterations);
+    }
+  }
+}
+
 }  // namespace precis
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string(argv[1]) == "--peak")
-    return precis::PrintPeak(argv[2], std::string(argv[3]) == "1");
+  if (argc == 5 && std::string(argv[1]) == "--peak") {
+    return precis::PrintPeak(argv[2], argv[3], std::string(argv[4]) == "1");
+  }
+  precis::RegisterAll();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -42,11 +42,13 @@ class ExportFixture {
 
     FillWeights();
     candidate_ = MakeCandidate(7, search::Origin::kFinal, "", 0.9);
-    const char* const kFormats[] = {"int8", "int4", "e2m1", "int4", "bf16", "fp32"};
+    const char* const kWeights[] = {"int8",  "int4",   "e2m1", "int4_affine",      "bf16",
+                                    "mxfp4", "nvint4", "fp32", "int8@fp32:tensor", "mxint4+hadamard4"};
+    const char* const kActivations[] = {"int8", "int4", "e2m1", "uint8_affine", "bf16", "nvfp4", "mxint8"};
     for (size_t i = 0; i < candidate_.assignment.layers.size(); ++i) {
-      candidate_.assignment.layers[i] = {FormatNamed(kFormats[i % 6]), FormatNamed(kFormats[i % 5])};
+      candidate_.assignment.layers[i] = {FormatNamed(kWeights[i % 10]), FormatNamed(kActivations[i % 7])};
       const double max_abs = 0.37 * static_cast<double>(i + 1);
-      candidate_.activation_ranges.push_back({-max_abs, max_abs});
+      candidate_.activation_ranges.push_back({-max_abs / (i == 3 ? 4 : 1), max_abs});
     }
     search::Candidate untested = MakeCandidate(2, search::Origin::kReference, "uniform int8", 0.92);
     untested.test.reset();

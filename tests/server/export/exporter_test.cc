@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "supernet/formats/scalar.h"
+#include "supernet/formats/tensor_quantizer.h"
 #include "tests/server/export/export_fixture.h"
 
 namespace precis::server {
@@ -56,26 +57,50 @@ TEST(JsonExport, HasOneEntryALayerThatAddsUp) {
             fixture.plan().layers.back().weights + fixture.plan().layers.back().output_channels);
 }
 
+// The scales are those that the whole tensor is quantised with, in every kind of format.
 TEST(JsonExport, ScalesReadBackToTheBit) {
   ExportFixture fixture;
   const json document = json::parse(*ExportCandidate("json", fixture.Input()));
   for (size_t i = 0; i < fixture.plan().layers.size(); ++i) {
     const Layer& layer = fixture.plan().layers[i];
     const Format& format = fixture.candidate().assignment.layers[i].weight;
-    const json& scales = document["layers"][i]["weight"]["scales"];
-    if (!IsScaled(format)) {
-      EXPECT_TRUE(scales.empty());
-      continue;
-    }
-    ASSERT_EQ(static_cast<int64_t>(scales.size()), layer.output_channels);
+    SCOPED_TRACE(FormatName(format));
+    const json& weight = document["layers"][i]["weight"];
     const std::vector<float>& values = fixture.weights().tensors[layer.name + ".weight"].values;
-    for (int64_t channel = 0; channel < layer.output_channels; ++channel) {
-      float largest = 0;
-      for (int64_t k = 0; k < layer.reduction; ++k)
-        largest = std::max(largest, std::abs(values[static_cast<size_t>(channel * layer.reduction + k)]));
-      const double written = scales[static_cast<size_t>(channel)].get<double>();
-      EXPECT_EQ(written, static_cast<double>(ScaleForMaxAbs(format, largest)))
-          << layer.name << " " << channel;
+    const QuantizedTensor quantized =
+        QuantizeTensor(format, {}, values.data(), static_cast<size_t>(layer.output_channels),
+                       static_cast<size_t>(layer.reduction));
+    EXPECT_EQ(weight["scales"].get<std::vector<float>>(), quantized.scales);
+    EXPECT_EQ(weight["zero_points"].get<std::vector<int>>(), quantized.zero_points);
+    if (format.scale.global) {
+      EXPECT_EQ(weight["global_scale"].get<float>(), quantized.global_scale);
+    }
+    EXPECT_EQ(weight["block_size"].is_null(), !IsBlockScaled(format));
+  }
+}
+
+TEST(JsonExport, ActivationScalesComeFromTheCalibratedRange) {
+  ExportFixture fixture;
+  const json document = json::parse(*ExportCandidate("json", fixture.Input()));
+  for (size_t i = 0; i < fixture.plan().layers.size(); ++i) {
+    const Format& format = fixture.candidate().assignment.layers[i].activation;
+    SCOPED_TRACE(FormatName(format));
+    const ActivationRange& range = fixture.candidate().activation_ranges[i];
+    const auto low = static_cast<float>(range.low), high = static_cast<float>(range.high);
+    const json& activation = document["layers"][i]["activation"];
+    EXPECT_EQ(activation["max_abs"].get<float>(), high);
+    if (format.scale.zero_point) {
+      const AffineScale affine = AffineScaleForRange(format.element, low, high);
+      EXPECT_EQ(activation["scale"].get<float>(), affine.scale);
+      EXPECT_EQ(activation["zero_point"].get<int>(), affine.zero_point);
+      EXPECT_NEAR(activation["range"][0].get<double>(), low, affine.scale);
+      EXPECT_NEAR(activation["range"][1].get<double>(), high, affine.scale);
+    } else if (IsBlockScaled(format)) {
+      EXPECT_TRUE(activation["scale"].is_null());
+      EXPECT_TRUE(activation["range"].is_null());
+      EXPECT_EQ(activation["global_scale"].is_null(), !format.scale.global);
+    } else if (IsScaled(format)) {
+      EXPECT_EQ(activation["scale"].get<float>(), ScaleForMaxAbs(format, high));
     }
   }
 }

@@ -7,6 +7,10 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+#include <vector>
+
+#include "supernet/formats/hadamard.h"
 #include "supernet/formats/scalar.h"
 #include "tests/supernet/quantizers/bits.h"
 
@@ -171,6 +175,74 @@ TEST(FakeQuantize, LargeTensorsAreTheSameOnEveryThreadCount) {
   at::set_num_threads(2);
   EXPECT_TRUE(SameBits(QuantizeActivation(x, *ParseFormat("e4m3"), MaxAbsPerTensor(x)), alone));
   at::set_num_threads(threads);
+}
+
+TEST(FakeQuantize, GradientOfAZeroPointEndsAtBothEnds) {
+  const at::Tensor x = at::tensor({-0.5f, -0.51f, 0.0f, 2.0f, 2.01f});
+  EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("uint4_affine"), at::tensor({-0.5f, 2.0f}),
+                                Clipping::kPossible, at::ones({5})),
+                       at::tensor({1.0f, 0.0f, 1.0f, 1.0f, 0.0f})));
+}
+
+TEST(FakeQuantize, GradientOfUnsignedFormatsEndsAtZero) {
+  const at::Tensor x = at::tensor({-0.1f, 0.0f, 2.0f, 2.01f});
+  EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("uint4"), Scalar(2), Clipping::kPossible, at::ones({4})),
+                       at::tensor({0.0f, 1.0f, 1.0f, 0.0f})));
+}
+
+TEST(FakeQuantize, BlocksPassTheWholeGradient) {
+  const at::Tensor x = at::randn({2, 64, 3, 3}), grad = at::randn({2, 64, 3, 3});
+  EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("mxfp4"), at::Tensor(), Clipping::kPossible, grad), grad));
+  EXPECT_TRUE(SameBits(Gradient(x, *ParseFormat("nvfp4"), Scalar(0.1f), Clipping::kPossible, grad), grad));
+}
+
+// R⁻¹ Q(R x): with a range that clips nothing the gradient is that of R⁻¹ R, which is the identity; with one
+// that clips, it is R⁻¹ M R for the mask M of the rotated values.
+TEST(FakeQuantize, RotationsCarryTheGradientThroughTheRotatedMask) {
+  const at::Tensor x = at::randn({3, 8}), grad = at::randn({3, 8});
+  const Format format = *ParseFormat("int4+hadamard8");
+  const at::Tensor range = MeasureRange(x, Operand::kActivation, format, {});
+  EXPECT_TRUE(at::allclose(Gradient(x, format, range, Clipping::kPossible, grad), grad, 1e-5, 1e-6));
+
+  at::Tensor rotation = at::empty({8, 8});  // rows are images of unit vectors
+  for (uint32_t i = 0; i < 8; ++i) {
+    std::vector<float> unit(8, 0.0f);
+    unit[i] = 1;
+    HadamardRotate(8, 0, unit.data(), unit.data(), 8);
+    rotation[i].copy_(at::tensor(at::ArrayRef<float>(unit)));
+  }
+  const at::Tensor limit = range * 0.4;
+  const at::Tensor mask = at::matmul(x, rotation).abs().le(limit).to(at::kFloat);
+  EXPECT_LT(mask.sum().item<float>(), 24);
+  const at::Tensor expected = at::matmul(at::matmul(grad, rotation) * mask, rotation.t());
+  EXPECT_TRUE(at::allclose(Gradient(x, format, limit, Clipping::kPossible, grad), expected, 1e-4, 1e-5));
+  const at::Tensor plain = QuantizeActivation(at::matmul(x, rotation), *ParseFormat("int4"), limit);
+  EXPECT_TRUE(
+      at::allclose(QuantizeActivation(x, format, limit), at::matmul(plain, rotation.t()), 1e-4, 1e-5));
+}
+
+// √(Q / N) · Σ …, N the elements of one image or of one channel; x gets its gradient beside it.
+TEST(FakeQuantize, LearnedRangesTakeTheScaledGradient) {
+  const at::Tensor x = at::tensor({0.3f, -0.9f, 2.0f, -3.0f, 0.1f, 0.6f}).reshape({2, 3});
+  const at::Tensor grad = at::tensor({1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f}).reshape({2, 3});
+  const Format format = *ParseFormat("int3");  // Q = 3
+  for (const bool weight : {false, true}) {
+    at::Tensor range = weight ? at::tensor({1.2f, 1.2f}) : Scalar(1.2f);
+    range.requires_grad_(true);
+    const at::Tensor leaf = x.clone().requires_grad_(true);
+    const at::Tensor y =
+        weight ? QuantizeWeight(leaf, format, range) : QuantizeActivation(leaf, format, range);
+    y.backward(grad);
+    at::Tensor terms = at::where(x.abs().le(1.2), y.detach() - x, y.detach()) * grad / 1.2;
+    const at::Tensor sums = weight ? terms.sum(1) : terms.sum();
+    EXPECT_TRUE(at::allclose(range.grad(), sums * std::sqrt(3.0 / 3.0), 1e-5, 1e-6)) << weight;
+    EXPECT_TRUE(SameBits(leaf.grad(), at::where(x.abs().le(1.2), grad, at::zeros({}))));
+  }
+  at::Tensor range = Scalar(1.2f).requires_grad_(true);
+  QuantizeActivation(x.reshape({1, 6}), *ParseFormat("int5"), range).backward(grad.reshape({1, 6}));
+  at::Tensor again = Scalar(1.2f).requires_grad_(true);
+  QuantizeActivation(x.reshape({6, 1}), *ParseFormat("int5"), again).backward(grad.reshape({6, 1}));
+  EXPECT_NEAR(again.grad().item<double>() / range.grad().item<double>(), std::sqrt(6.0), 1e-4);
 }
 
 TEST(FakeQuantize, RangesTakeNoGradient) {
