@@ -31,6 +31,18 @@ std::string OptionText(const LayerFormats& formats) {
   return absl::StrCat(FormatName(formats.weight), "/", FormatName(formats.activation));
 }
 
+// Only what differs from the rule that once was the only one, so that older plans keep their fingerprints.
+void AddRanges(const RangeOptions& ranges, Text& text) {
+  if (ranges.weights != RangeRule::kMaxAbs) text.Whole("ranges.weights", static_cast<int>(ranges.weights));
+  if (ranges.activations != RangeRule::kMaxAbs) {
+    text.Whole("ranges.activations", static_cast<int>(ranges.activations));
+  }
+  if (ranges.weights == RangeRule::kPercentile || ranges.activations == RangeRule::kPercentile) {
+    text.Real("ranges.percentile", ranges.percentile);
+  }
+  if (ranges.activations == RangeRule::kMovingAverage) text.Real("ranges.momentum", ranges.momentum);
+}
+
 }  // namespace
 
 std::string CanonicalText(const Plan& plan) {
@@ -81,10 +93,7 @@ std::string CanonicalText(const Plan& plan) {
   text.Real("training.explosion_factor", spec.training.explosion_factor);
   text.Real("training.gradient_explosion_factor", spec.training.gradient_explosion_factor);
   text.Real("training.gradient_clip_norm", spec.training.gradient_clip_norm);
-  text.Whole("ranges.weights", static_cast<int>(spec.training.ranges.weights));
-  text.Whole("ranges.activations", static_cast<int>(spec.training.ranges.activations));
-  text.Real("ranges.percentile", spec.training.ranges.percentile);
-  text.Real("ranges.momentum", spec.training.ranges.momentum);
+  AddRanges(spec.training.ranges, text);
   text.Whole("training.recalibration_images", spec.training.recalibration_images);
   text.Whole("training.evaluation_batch_size", spec.training.evaluation_batch_size);
   text.Whole("device", static_cast<int>(spec.training.device));

@@ -6,6 +6,7 @@
 #include <map>
 #include <numbers>
 #include <random>
+#include <utility>
 
 #include "supernet/formats/scalar.h"
 #include "supernet/formats/tensor_quantizer.h"
@@ -30,9 +31,9 @@ std::vector<float> NormalSamples() {
   return samples;
 }
 
-double ErrorOfSamples(const Format& format) {
+double ErrorOfSamples(const Format& format, Values values) {
   std::vector<float> samples = NormalSamples();
-  if (!HoldsNegatives(format) || format.scale.zero_point) {
+  if (values == Values::kMagnitudes || !HoldsNegatives(format)) {
     for (float& sample : samples) sample = std::fabs(sample);
   }
   const QuantizedTensor quantized = QuantizeTensor(format, {}, samples.data(), 1, samples.size());
@@ -47,10 +48,10 @@ double ErrorOfSamples(const Format& format) {
 
 }  // namespace
 
-double RelativeError(const Format& format) {
+double RelativeError(const Format& format, Values values) {
   if (IsBlockScaled(format) || format.hadamard != 0 || format.stochastic_bits != 0 ||
       format.scale.zero_point || !HoldsNegatives(format)) {
-    return ErrorOfSamples(format);
+    return ErrorOfSamples(format, values);
   }
   const float scale = ScaleForMaxAbs(format, static_cast<float>(kReach));
   double error = 0, square = 0;
@@ -65,17 +66,18 @@ double RelativeError(const Format& format) {
 }
 
 std::vector<std::vector<double>> OptionErrors(const SearchSpace& space) {
-  std::map<Format, double> known;
-  const auto error_of = [&known](const Format& format) {
-    const auto [at, is_new] = known.emplace(format, 0);
-    if (is_new) at->second = RelativeError(format);
+  std::map<std::pair<Format, Values>, double> known;
+  const auto error_of = [&known](const Format& format, Values values) {
+    const auto [at, is_new] = known.emplace(std::pair(format, values), 0);
+    if (is_new) at->second = RelativeError(format, values);
     return at->second;
   };
   std::vector<std::vector<double>> all;
   for (const Decision& decision : space.decisions) {
     std::vector<double> errors;
+    const Values inputs = decision.nonnegative_input ? Values::kMagnitudes : Values::kNormal;
     for (const LayerFormats& option : decision.options) {
-      errors.push_back(error_of(option.weight) + error_of(option.activation));
+      errors.push_back(error_of(option.weight, Values::kNormal) + error_of(option.activation, inputs));
     }
     const double largest = *std::max_element(errors.begin(), errors.end());
     for (double& error : errors) error = largest > 0 ? error / largest : 0;

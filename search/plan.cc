@@ -68,9 +68,20 @@ std::string SpaceText(const std::vector<LayerFormats>& options) {
                       "}");
 }
 
+// Whether every layer has its formats among its options.
+bool IsInSpace(const SearchSpace& space, const Assignment& assignment) {
+  return std::all_of(space.decisions.begin(), space.decisions.end(), [&](const Decision& decision) {
+    return std::all_of(decision.layers.begin(), decision.layers.end(), [&](size_t layer) {
+      return std::find(decision.options.begin(), decision.options.end(), assignment.layers[layer]) !=
+             decision.options.end();
+    });
+  });
+}
+
 std::string UniformName(const Plan& plan, const std::vector<LayerFormats>& options, double cost) {
   for (const LayerFormats& option : options) {
-    if (TotalCost(*plan.costs[plan.constrained], UniformAssignment(plan.layers.size(), option)) == cost) {
+    const Assignment uniform = UniformAssignment(plan.layers.size(), option);
+    if (IsInSpace(plan.space, uniform) && TotalCost(*plan.costs[plan.constrained], uniform) == cost) {
       return absl::StrCat("all ", LayerFormatsName(option));
     }
   }
@@ -120,16 +131,6 @@ void AddReference(std::vector<Reference>& references, std::string name, Assignme
     if (each.assignment == assignment) return;
   }
   references.push_back({std::move(name), std::move(assignment)});
-}
-
-// Whether every layer has its formats among its options.
-bool IsInSpace(const SearchSpace& space, const Assignment& assignment) {
-  return std::all_of(space.decisions.begin(), space.decisions.end(), [&](const Decision& decision) {
-    return std::all_of(decision.layers.begin(), decision.layers.end(), [&](size_t layer) {
-      return std::find(decision.options.begin(), decision.options.end(), assignment.layers[layer]) !=
-             decision.options.end();
-    });
-  });
 }
 
 std::vector<Reference> References(const SearchSpace& space, const std::vector<LayerFormats>& options) {

@@ -20,8 +20,8 @@ class BitOperations final : public CostModel {
   std::string unit() const override { return "BOPs"; }
   std::string basis() const override {
     return "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
-           "linear layer, stem and classifier included; bits as an element is stored, its share of block "
-           "scales included; batch norm, activations, pooling and additions are not counted";
+           "linear layer, stem and classifier included; bits as an element is stored (tf32 in 32), its share "
+           "of block scales included; batch norm, activations, pooling and additions are not counted";
   }
   double LayerCost(size_t layer, const LayerFormats& formats) const override {
     PRECIS_CHECK(layer < layers_.size());

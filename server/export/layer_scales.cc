@@ -33,8 +33,8 @@ std::vector<float> ValuesInOrder(const WeightTensor& tensor, const Format& forma
       }
     }
   }
-  for (size_t at = 0; format.hadamard != 0 && at < values.size(); at += inputs) {
-    HadamardRotate(format.hadamard, kRotationSeed, values.data() + at, values.data() + at, inputs);
+  if (format.hadamard != 0) {
+    HadamardRotate(format.hadamard, kRotationSeed, values.data(), values.data(), values.size(), inputs);
   }
   return values;
 }
@@ -82,13 +82,13 @@ absl::Status FindWeightScales(const search::Plan& plan, const Layer& layer, cons
                               const WeightTensor& tensor, const WeightFile& weights, LayerScales& scales) {
   const auto channels = static_cast<size_t>(layer.output_channels);
   const auto reduction = static_cast<size_t>(layer.reduction);
+  const std::vector<float> values = ValuesInOrder(tensor, format);
   for (size_t channel = 0; channel < channels; ++channel) {
-    if (std::isfinite(MaxAbs(tensor.values.data() + channel * reduction, reduction))) continue;
+    if (std::isfinite(MaxAbs(values.data() + channel * reduction, reduction))) continue;
     return absl::DataLossError(absl::StrCat("the weights hold a number in ", layer.name,
                                             ".weight that is not finite, in output channel ", channel));
   }
   if (!IsScaled(format)) return absl::OkStatus();
-  const std::vector<float> values = ValuesInOrder(tensor, format);
   if (IsBlockScaled(format)) {
     FindBlockScales(format, values, channels, scales);
     return absl::OkStatus();

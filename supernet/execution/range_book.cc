@@ -33,8 +33,9 @@ const at::Tensor& RangeBook::Find(const RangeKey& key) const {
 
 bool RangeBook::Learn(const RangeKey& key, const at::Tensor& start) {
   const c10::NoGradGuard no_gradients;
-  if (!start.gt(0).logical_and(start.isfinite()).all().item<bool>()) return false;
-  at::Tensor value = start.detach().clone();
+  const at::Tensor positive = start.detach().masked_select(start.gt(0));
+  if (positive.numel() == 0 || !start.isfinite().all().item<bool>()) return false;
+  at::Tensor value = at::where(start.gt(0), start.detach(), positive.mean());
   value.requires_grad_(true);
   ranges_[key] = value;
   return true;

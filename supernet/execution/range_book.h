@@ -47,8 +47,11 @@ class RangeBook {
   // Undefined if there is none.
   const at::Tensor& Find(const RangeKey& key) const;
 
-  // Begins to learn from `start`, {} or {out}; false, and nothing happens, if that is not finite and above 0.
+  // Begins to learn from `start`, {} or {out}; false, and nothing happens, unless all of it is finite and
+  // some of it above 0. What is 0 (the range of a channel of zeros) begins at the mean of the others.
   bool Learn(const RangeKey& key, const at::Tensor& start);
+
+  void Forget(const RangeKey& key) { ranges_.erase(key); }
 
   // Moves the average a step towards `measured`, unless that is not finite.
   void Average(const RangeKey& key, const at::Tensor& measured);

@@ -6,12 +6,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 #include <utility>
 
 #include "supernet/formats/check.h"
 
 namespace precis {
+namespace {
+
+std::vector<at::Tensor> Defined(const std::vector<at::Tensor>& tensors) {
+  std::vector<at::Tensor> defined;
+  std::copy_if(tensors.begin(), tensors.end(), std::back_inserter(defined),
+               [](const at::Tensor& tensor) { return tensor.defined(); });
+  return defined;
+}
+
+}  // namespace
 
 double LearningRateAt(int64_t step, const TrainingOptions& options) {
   if (step >= options.steps) return 0;
@@ -44,36 +55,50 @@ void Sgd::Add(const at::Tensor& parameter) {
 void Sgd::Step(std::vector<at::Tensor> gradients, double rate) {
   PRECIS_CHECK(gradients.size() == parameters_.size());
   const c10::NoGradGuard no_gradients;
-  if (weight_decay_ != 0 && !decaying_.empty()) {
+  if (weight_decay_ != 0) {
     std::vector<at::Tensor> weights;
     std::vector<at::Tensor> weight_gradients;
     for (const size_t i : decaying_) {
+      if (!gradients[i].defined()) continue;
       weights.push_back(parameters_[i]);
       weight_gradients.push_back(gradients[i]);
     }
-    at::_foreach_add_(weight_gradients, weights, weight_decay_);
+    if (!weights.empty()) at::_foreach_add_(weight_gradients, weights, weight_decay_);
   }
+  std::vector<at::Tensor> parameters;
+  std::vector<at::Tensor> momentum;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    parameters.push_back(parameters_[i]);
+    momentum.push_back(momentum_[i]);
+  }
+  gradients = Defined(gradients);
+  if (gradients.empty()) return;
   if (momentum_factor_ != 0) {
-    at::_foreach_mul_(momentum_, momentum_factor_);
-    at::_foreach_add_(momentum_, gradients, 1.0);
+    at::_foreach_mul_(momentum, momentum_factor_);
+    at::_foreach_add_(momentum, gradients, 1.0);
     if (nesterov_) {
-      at::_foreach_add_(gradients, momentum_, momentum_factor_);
+      at::_foreach_add_(gradients, momentum, momentum_factor_);
     } else {
-      gradients = momentum_;
+      gradients = momentum;
     }
   }
-  at::_foreach_add_(parameters_, gradients, -rate);
+  at::_foreach_add_(parameters, gradients, -rate);
 }
 
-void Sgd::Reset(size_t count) {
+void Sgd::Truncate(size_t count) {
   PRECIS_CHECK(count <= parameters_.size());
   parameters_.resize(count);
   momentum_.resize(count);
+  std::erase_if(decaying_, [count](size_t i) { return i >= count; });
+}
+
+void Sgd::Reset() {
   for (const at::Tensor& buffer : momentum_) buffer.zero_();
 }
 
 at::Tensor GlobalNorm(const std::vector<at::Tensor>& gradients) {
-  return at::stack(at::_foreach_norm(gradients, 2)).norm();
+  return at::stack(at::_foreach_norm(Defined(gradients), 2)).norm();
 }
 
 }  // namespace precis

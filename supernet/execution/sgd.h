@@ -25,11 +25,15 @@ class Sgd {
   // Another parameter, without weight decay, behind those there are.
   void Add(const at::Tensor& parameter);
 
-  // Changes the parameters and the momentum. `gradients` must match the parameters and are overwritten.
+  // Changes the parameters and the momentum. `gradients` must match the parameters and are overwritten; a
+  // parameter whose gradient is undefined stays as it is, and so does its momentum.
   void Step(std::vector<at::Tensor> gradients, double rate);
 
-  // Forgets the momentum, and the parameters behind the first `count`.
-  void Reset(size_t count);
+  // Forgets the parameters behind the first `count`.
+  void Truncate(size_t count);
+
+  // Forgets the momentum.
+  void Reset();
 
  private:
   std::vector<at::Tensor> parameters_;
@@ -40,7 +44,7 @@ class Sgd {
   bool nesterov_;
 };
 
-// Global L2 norm over all gradients: shape {}, FP32. Infinite or NaN if any element is.
+// Global L2 norm over all gradients that are defined: shape {}, FP32. Infinite or NaN if any element is.
 at::Tensor GlobalNorm(const std::vector<at::Tensor>& gradients);
 
 }  // namespace precis

@@ -35,7 +35,7 @@ at::Tensor UniformTensor(const std::vector<int64_t>& shape, double variance, std
 class LayerInputs {
  public:
   LayerInputs(size_t node_count, const RangeBook& book, const PassOptions& options)
-      : book_(book), options_(options), max_abs_(node_count) {}
+      : book_(book), rule_(book.RuleOf(Operand::kActivation)), options_(options), max_abs_(node_count) {}
 
   void SetMaxAbs(NodeId node, const at::Tensor& max_abs) { max_abs_[static_cast<size_t>(node)] = max_abs; }
 
@@ -52,7 +52,8 @@ class LayerInputs {
       const at::Tensor& learned = book_.Find({node, Operand::kActivation, format});
       if (learned.defined()) return learned;
     }
-    if (!NeedsRange(format) || (HasPlainRange(format) && IsLargest(format))) return MaxAbs(node, value);
+    if (!NeedsRange(format) || (HasPlainRange(format) && TakesLargest(format, rule_)))
+      return MaxAbs(node, value);
     at::Tensor& range = ranges_[{node, format}];
     if (!range.defined()) {
       range = MeasureRange(value, Operand::kActivation, format, book_.MethodOf(Operand::kActivation));
@@ -72,8 +73,8 @@ class LayerInputs {
       }
       if (!how.range.defined()) {
         how.range = Measured(node, value, format);
-        const bool holds_all = format.element.is_signed || format.scale.zero_point || is_nonnegative;
-        if (IsLargest(format) && holds_all) how.clipping = Clipping::kNone;
+        const bool holds_all = HoldsNegatives(format) || is_nonnegative;
+        if (TakesLargest(format, rule_) && holds_all) how.clipping = Clipping::kNone;
       }
     }
     quantized = FakeQuantize(value, Operand::kActivation, format, how);
@@ -81,19 +82,14 @@ class LayerInputs {
   }
 
   void Forget(NodeId node) {
-    for (auto* tensors : {&quantized_, &ranges_}) {
-      tensors->erase(tensors->lower_bound({node, Format{}}), tensors->lower_bound({node + 1, Format{}}));
-    }
+    const auto is_of_node = [node](const auto& entry) { return entry.first.first == node; };
+    std::erase_if(quantized_, is_of_node);
+    std::erase_if(ranges_, is_of_node);
   }
 
  private:
-  // Whether the rule takes the largest magnitude for the range, or the ends.
-  bool IsLargest(const Format& format) const {
-    const RangeRule rule = book_.RuleOf(Operand::kActivation);
-    return IsBlockScaled(format) || rule == RangeRule::kMaxAbs || rule == RangeRule::kMovingAverage;
-  }
-
   const RangeBook& book_;
+  const RangeRule rule_;
   const PassOptions& options_;
   std::vector<at::Tensor> max_abs_;  // by node
   std::map<std::pair<NodeId, Format>, at::Tensor> ranges_;
@@ -150,9 +146,7 @@ bool Supernet::IsMeasured(NodeId node, const Assignment& assignment) const {
   const RangeRule rule = ranges_.RuleOf(Operand::kActivation);
   for (const size_t layer : layers_reading_[static_cast<size_t>(node)]) {
     const Format& format = assignment.layers[layer].activation;
-    const bool largest =
-        IsBlockScaled(format) || rule == RangeRule::kMaxAbs || rule == RangeRule::kMovingAverage;
-    if (largest && HasPlainRange(format)) return true;
+    if (TakesLargest(format, rule) && HasPlainRange(format)) return true;
   }
   return false;
 }
@@ -166,8 +160,8 @@ at::Tensor Supernet::QuantizedWeight(NodeId node, const Format& format, uint64_t
     how.range = ranges_.Find({node, Operand::kWeight, format});
     if (!how.range.defined()) {
       how.range = MeasureRange(weight, Operand::kWeight, format, ranges_.MethodOf(Operand::kWeight));
-      const bool largest = IsBlockScaled(format) || ranges_.RuleOf(Operand::kWeight) == RangeRule::kMaxAbs;
-      if (largest && (format.element.is_signed || format.scale.zero_point)) how.clipping = Clipping::kNone;
+      const bool largest = TakesLargest(format, ranges_.RuleOf(Operand::kWeight));
+      if (largest && HoldsNegatives(format)) how.clipping = Clipping::kNone;
     }
   }
   return FakeQuantize(weight, Operand::kWeight, format, how);

@@ -150,8 +150,8 @@ absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignme
 }
 
 // Gives every range that the assignment learns and that has not been met a start from this batch and the
-// weights.
-void SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor& images) {
+// weights. Returns those.
+std::vector<RangeKey> SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor& images) {
   RangeBook& book = net_.ranges();
   std::vector<RangeKey> keys;  // by layer: of its input, then of its weight
   for (size_t layer = 0; layer < assignment.layers.size(); ++layer) {
@@ -162,7 +162,8 @@ void SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor
   const auto is_new = [&](const RangeKey& key) {
     return book.Learns(key.operand, key.format) && !book.Find(key).defined();
   };
-  if (std::none_of(keys.begin(), keys.end(), is_new)) return;
+  std::vector<RangeKey> begun;
+  if (std::none_of(keys.begin(), keys.end(), is_new)) return begun;
 
   const c10::NoGradGuard no_gradients;
   InputRanges found;
@@ -177,7 +178,9 @@ void SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor
     if (!book.Learn(key, start)) continue;
     learned_.push_back(book.Find(key));
     optimizer_.Add(learned_.back());
+    begun.push_back(key);
   }
+  return begun;
 }
 
 StepOutcome SupernetOracle::Train(const Assignment& assignment) {
@@ -186,7 +189,7 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   const uint64_t rounding =
       StreamSeed(options_.seed, Stream::kRounding) + (static_cast<uint64_t>(step_) << 32);
   ++step_;
-  BeginToLearn(assignment, batch.images);
+  const std::vector<RangeKey> begun = BeginToLearn(assignment, batch.images);
 
   InputRanges found;
   const bool averages = options_.ranges.activations == RangeRule::kMovingAverage;
@@ -200,9 +203,6 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
       torch::autograd::grad({loss}, parameters, {}, c10::nullopt, false, /*allow_unused=*/!learned_.empty());
 
   const c10::NoGradGuard no_gradients;
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i].defined()) gradients[i] = at::zeros_like(parameters[i]);
-  }
   const at::Tensor correct = logits.argmax(1).eq(batch.labels).sum().to(at::kFloat);
   const at::Tensor figures = at::stack({loss.detach(), GlobalNorm(gradients), correct}).to(at::kCPU);
   const float* figure = figures.data_ptr<float>();
@@ -213,10 +213,17 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   outcome.accuracy = figure[2] / static_cast<double>(batch.labels.size(0));
   outcome.applied =
       std::isfinite(outcome.loss) && outcome.loss <= explosion_loss_ && gradient_watch_.Accepts(norm);
-  if (!outcome.applied) return outcome;
+  if (!outcome.applied) {
+    for (const RangeKey& key : begun) net_.ranges().Forget(key);
+    learned_.resize(learned_.size() - begun.size());
+    optimizer_.Truncate(net_.parameters().size() + learned_.size());
+    return outcome;
+  }
 
   if (options_.gradient_clip_norm > 0 && norm > options_.gradient_clip_norm) {
-    at::_foreach_mul_(gradients, options_.gradient_clip_norm / norm);
+    for (at::Tensor& gradient : gradients) {
+      if (gradient.defined()) gradient.mul_(options_.gradient_clip_norm / norm);
+    }
   }
   std::vector<at::Tensor> before;
   for (const at::Tensor& range : learned_) before.push_back(range.detach().clone());
@@ -300,7 +307,8 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
     if (!file.ok()) return file.status();
     absl::Status imported = ImportWeights(*file, net_);
     if (imported.ok()) {
-      optimizer_.Reset(net_.parameters().size());
+      optimizer_.Reset();
+      optimizer_.Truncate(net_.parameters().size());
       learned_.clear();
       for (const auto& [key, range] : net_.ranges().Learned()) {
         learned_.push_back(range);

@@ -35,7 +35,7 @@ class SupernetOracle : public Oracle {
 
  private:
   StepOutcome Train(const Assignment& assignment);
-  void BeginToLearn(const Assignment& assignment, const at::Tensor& images);
+  std::vector<RangeKey> BeginToLearn(const Assignment& assignment, const at::Tensor& images);
   void MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found);
   Calibration CalibrateFor(const Assignment& assignment) const;
 

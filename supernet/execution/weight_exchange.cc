@@ -60,7 +60,8 @@ std::optional<std::pair<RangeKey, std::vector<int64_t>>> LearnedRange(const Supe
 }
 
 bool AllAbove0(const WeightTensor& tensor) {
-  return std::all_of(tensor.values.begin(), tensor.values.end(), [](float value) { return value > 0; });
+  return std::all_of(tensor.values.begin(), tensor.values.end(),
+                     [](float value) { return value > 0 && std::isfinite(value); });
 }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
@@ -119,7 +120,7 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
     if (!range.has_value() || range->second != tensor.shape) {
       misfits.push_back(absl::StrCat(name, " is unknown, or of a shape that it cannot have"));
     } else if (!AllAbove0(tensor)) {
-      damaged.push_back(absl::StrCat(name, " holds a range that is not above 0"));
+      damaged.push_back(absl::StrCat(name, " holds a range that is no finite number above 0"));
     } else {
       learned.emplace_back(range->first, &tensor);
     }

@@ -34,8 +34,17 @@ std::vector<float> Factors(int size, uint64_t seed) {
   return factors;
 }
 
-void CopyTail(const float* in, float* out, size_t begin, size_t count) {
-  for (size_t i = begin; i < count; ++i) out[i] = in[i];
+// Calls rotate(in, out) for every whole group of every row, and copies what is left.
+template <typename Rotate>
+void ForEachGroup(size_t n, const float* in, float* out, size_t count, size_t row_size,
+                  const Rotate& rotate) {
+  if (row_size == 0) row_size = count;
+  PRECIS_CHECK(count == 0 || count % row_size == 0);
+  for (size_t row = 0; row < count; row += row_size) {
+    size_t i = 0;
+    for (; i + n <= row_size; i += n) rotate(in + row + i, out + row + i);
+    for (; i < row_size; ++i) out[row + i] = in[row + i];
+  }
 }
 
 }  // namespace
@@ -44,25 +53,23 @@ float HadamardSign(uint64_t seed, uint32_t i) {
   return (CounterBits(MakeCounterKey(seed ^ kSignStream, 0), i) >> 31) != 0 ? -1.0f : 1.0f;
 }
 
-void HadamardRotate(int size, uint64_t seed, const float* in, float* out, size_t count) {
+void HadamardRotate(int size, uint64_t seed, const float* in, float* out, size_t count, size_t row_size) {
   const std::vector<float> factors = Factors(size, seed);
-  const size_t n = factors.size(), whole = count / n * n;
-  for (size_t begin = 0; begin < whole; begin += n) {
-    for (size_t i = 0; i < n; ++i) out[begin + i] = in[begin + i] * factors[i];
-    Transform(out + begin, n);
-  }
-  CopyTail(in, out, whole, count);
+  const size_t n = factors.size();
+  ForEachGroup(n, in, out, count, row_size, [&](const float* from, float* to) {
+    for (size_t i = 0; i < n; ++i) to[i] = from[i] * factors[i];
+    Transform(to, n);
+  });
 }
 
-void HadamardRotateBack(int size, uint64_t seed, const float* in, float* out, size_t count) {
+void HadamardRotateBack(int size, uint64_t seed, const float* in, float* out, size_t count, size_t row_size) {
   const std::vector<float> factors = Factors(size, seed);
-  const size_t n = factors.size(), whole = count / n * n;
-  for (size_t begin = 0; begin < whole; begin += n) {
-    for (size_t i = 0; i < n; ++i) out[begin + i] = in[begin + i];
-    Transform(out + begin, n);
-    for (size_t i = 0; i < n; ++i) out[begin + i] *= factors[i];
-  }
-  CopyTail(in, out, whole, count);
+  const size_t n = factors.size();
+  ForEachGroup(n, in, out, count, row_size, [&](const float* from, float* to) {
+    for (size_t i = 0; i < n; ++i) to[i] = from[i];
+    Transform(to, n);
+    for (size_t i = 0; i < n; ++i) to[i] *= factors[i];
+  });
 }
 
 }  // namespace precis

@@ -102,9 +102,8 @@ PackedTensor PackTensor(const Format& format, const TensorOptions& options, cons
   Format stored = format;
   stored.hadamard = 0;
   std::vector<float> rotated(in, in + rows * row_size);
-  for (size_t row = 0; format.hadamard != 0 && row < rows; ++row) {
-    float* const begin = rotated.data() + row * row_size;
-    HadamardRotate(format.hadamard, options.seed, begin, begin, row_size);
+  if (format.hadamard != 0) {
+    HadamardRotate(format.hadamard, options.seed, rotated.data(), rotated.data(), rotated.size(), row_size);
   }
   const QuantizedTensor quantized = QuantizeTensor(stored, options, rotated.data(), rows, row_size);
 
@@ -154,8 +153,10 @@ absl::StatusOr<std::vector<float>> UnpackTensor(const Format& format, const Pack
       if (format.scale.zero_point) value -= static_cast<float>(packed.zero_points[scale]);
       values[row * packed.row_size + i] = IsScaled(format) ? value * GetScale(format, packed, scale) : value;
     }
-    float* const begin = values.data() + row * packed.row_size;
-    if (format.hadamard != 0) HadamardRotateBack(format.hadamard, packed.seed, begin, begin, packed.row_size);
+  }
+  if (format.hadamard != 0) {
+    HadamardRotateBack(format.hadamard, packed.seed, values.data(), values.data(), values.size(),
+                       packed.row_size);
   }
   return values;
 }

@@ -84,6 +84,8 @@ uint32_t KeyOfRank(const float* in, size_t count, size_t rank, const Key& key) {
   return high << 16 | bin_of_rank();
 }
 
+bool IsZero(const ValueRange& range) { return range.low == 0 && range.high == 0; }
+
 ValueRange Checked(const ValueRange& range) {
   return std::isfinite(range.low) && std::isfinite(range.high) ? range : kNoRange;
 }
@@ -103,9 +105,7 @@ ValueRange Widest(const Format& format, const float* in, size_t count) {
 }
 
 ValueRange OfPercentile(const Format& format, double percentile, const float* in, size_t count) {
-  PRECIS_CHECK(percentile > 50 && percentile <= 100);
-  const auto wanted = static_cast<size_t>(std::ceil(percentile / 100 * static_cast<double>(count)));
-  const size_t rank = std::clamp<size_t>(wanted, 1, count);
+  const size_t rank = PercentileRank(percentile, count);
   if (format.scale.zero_point) {
     const float high = FromOrderedBits(KeyOfRank(in, count, rank, OrderedBits));
     const float low = FromOrderedBits(KeyOfRank(in, count, count - rank + 1, OrderedBits));
@@ -140,7 +140,7 @@ double SquaredError(const Format& format, const ValueRange& range, const std::ve
 
 ValueRange OfLeastError(const Format& format, const float* in, size_t count) {
   const ValueRange widest = Widest(format, in, count);
-  if (std::isnan(widest.high) || (widest.high == 0 && widest.low == 0)) return widest;
+  if (std::isnan(widest.high) || IsZero(widest)) return widest;
   std::vector<float> values;
   const size_t stride = RangeStride(count);
   values.reserve(count / stride + 1);
@@ -173,15 +173,27 @@ bool NeedsRange(const Format& format) {
   return IsScaled(format) && (!IsBlockScaled(format) || format.scale.global);
 }
 
+bool TakesLargest(const Format& format, RangeRule rule) {
+  return IsBlockScaled(format) || rule == RangeRule::kMaxAbs || rule == RangeRule::kMovingAverage;
+}
+
+size_t PercentileRank(double percentile, size_t count) {
+  PRECIS_CHECK(percentile > 50 && percentile <= 100 && count > 0);
+  const auto wanted = static_cast<size_t>(std::ceil(percentile * static_cast<double>(count) / 100));
+  return std::clamp<size_t>(wanted, 1, count);
+}
+
 ValueRange FindRange(const Format& format, const RangeMethod& method, const float* in, size_t count) {
   if (count == 0) return {};
-  if (IsBlockScaled(format)) return Widest(format, in, count);
+  if (TakesLargest(format, method.rule)) return Widest(format, in, count);
   switch (method.rule) {
     case RangeRule::kMaxAbs:
     case RangeRule::kMovingAverage:
       return Widest(format, in, count);
-    case RangeRule::kPercentile:
-      return OfPercentile(format, method.percentile, in, count);
+    case RangeRule::kPercentile: {
+      const ValueRange range = OfPercentile(format, method.percentile, in, count);
+      return IsZero(range) ? Widest(format, in, count) : range;
+    }
     case RangeRule::kMeanSquareError:
     case RangeRule::kLearned:
       return IsScaled(format) ? OfLeastError(format, in, count) : Widest(format, in, count);

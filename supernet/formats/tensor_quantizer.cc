@@ -80,10 +80,8 @@ QuantizedTensor QuantizeTensor(const Format& format, const TensorOptions& option
   result.values.assign(in, in + rows * row_size);
   float* const values = result.values.data();
   const auto rotate = [&](auto rotation) {
-    for (size_t row = 0; format.hadamard != 0 && row < rows; ++row) {
-      float* const begin = values + row * row_size;
-      rotation(format.hadamard, options.seed, begin, begin, row_size);
-    }
+    if (format.hadamard != 0)
+      rotation(format.hadamard, options.seed, values, values, rows * row_size, row_size);
   };
   rotate(HadamardRotate);
   if (IsBlockScaled(format)) {

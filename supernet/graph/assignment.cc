@@ -74,7 +74,10 @@ SearchSpace SearchSpace::PerLayer(const std::vector<Layer>& layers,
   SearchSpace space;
   space.layer_count = layers.size();
   for (size_t i = 0; i < layers.size(); ++i) {
-    Decision decision = {.name = layers[i].name, .layers = {i}, .options = {}};
+    Decision decision = {.name = layers[i].name,
+                         .layers = {i},
+                         .options = {},
+                         .nonnegative_input = layers[i].nonnegative_input};
     for (const LayerFormats& option : options) {
       if (HoldsNegatives(option.activation) || layers[i].nonnegative_input)
         decision.options.push_back(option);

@@ -46,6 +46,7 @@ struct Decision {
   std::string name;                   // the layer's name, or the group's
   std::vector<size_t> layers;         // indices into Layers(); each layer is in exactly one decision
   std::vector<LayerFormats> options;  // at least one
+  bool nonnegative_input = false;     // whether no layer's input is ever below 0
 };
 
 struct SearchSpace {

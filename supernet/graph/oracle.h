@@ -68,8 +68,8 @@ class Oracle {
   virtual absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) = 0;
 
   // Quick quality, for a reward or a comparison: on `images` images of the search split, with batch
-  // statistics and dynamic ranges. Changes nothing but the position in the split's order. kSame: at most as
-  // many images as the split has.
+  // statistics, and ranges as in a training step (RangeOptions). Changes nothing but the position in the
+  // split's order. kSame: at most as many images as the split has.
   virtual absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) = 0;
 
   // Counted quality on a whole split (see Evaluation). Leaves the weights and the training statistics as
@@ -78,7 +78,8 @@ class Oracle {
 
   // Writes the shared weights, with the batch-norm statistics calibrated for `assignment`, to `path` as
   // safetensors (temporary file, fsync, rename). Tensors are named NODE.weight, NODE.bias,
-  // NODE.running_mean, NODE.running_var. UNAVAILABLE with the path if it cannot be written.
+  // NODE.running_mean, NODE.running_var; learned ranges NODE.weight_range.FORMAT, NODE.output_range.FORMAT.
+  // Moving averages are not kept. UNAVAILABLE with the path if it cannot be written.
   virtual absl::Status SaveWeights(const Assignment& assignment, const std::string& path) = 0;
 
   // Reads what SaveWeights wrote. DATA_LOSS or INVALID_ARGUMENT, naming the tensor, if it does not fit

@@ -22,10 +22,9 @@ at::Tensor Quantize(const at::Tensor& x, const Request& request) {
   return x.is_cpu() ? quantize_paths::QuantizeFused(x, request) : quantize_paths::QuantizeAten(x, request);
 }
 
-at::Tensor RotateNow(const at::Tensor& x, Operand operand, int size, bool back) {
+at::Tensor RotateNow(const at::Tensor& x, int size, bool back) {
   const at::AutoDispatchBelowAutograd below;
-  return x.is_cpu() ? quantize_paths::RotateFused(x, operand, size, back)
-                    : quantize_paths::RotateAten(x, operand, size, back);
+  return x.is_cpu() ? quantize_paths::RotateFused(x, size, back) : quantize_paths::RotateAten(x, size, back);
 }
 
 // √(Q / N).
@@ -38,25 +37,21 @@ double LearnedFactor(const at::Tensor& x, Operand operand, const Format& format)
 
 class Rotation : public torch::autograd::Function<Rotation> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Operand operand, int size,
-                            bool back) {
-    context->saved_data["weight"] = operand == Operand::kWeight;
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, int size, bool back) {
     context->saved_data["size"] = size;
     context->saved_data["back"] = back;
-    return RotateNow(x, operand, size, back);
+    return RotateNow(x, size, back);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
-    const Operand operand = context->saved_data["weight"].toBool() ? Operand::kWeight : Operand::kActivation;
     const auto size = static_cast<int>(context->saved_data["size"].toInt());
-    const bool back = context->saved_data["back"].toBool();
-    return {RotateNow(grads[0], operand, size, !back), {}, {}, {}};
+    return {RotateNow(grads[0], size, !context->saved_data["back"].toBool()), {}, {}};
   }
 };
 
-at::Tensor Rotate(const at::Tensor& x, Operand operand, int size, bool back) {
-  if (!x.requires_grad() || !c10::GradMode::is_enabled()) return RotateNow(x, operand, size, back);
-  return Rotation::apply(x, operand, size, back);
+at::Tensor Rotate(const at::Tensor& x, int size, bool back) {
+  if (!x.requires_grad() || !c10::GradMode::is_enabled()) return RotateNow(x, size, back);
+  return Rotation::apply(x, size, back);
 }
 
 // Everything but the tensors that may have gradients, in a struct so that autograd does not look into it.
@@ -103,8 +98,7 @@ class StraightThrough : public torch::autograd::Function<StraightThrough> {
 // One range for each row that the operand has in this format.
 bool HasShapeOfRange(const at::Tensor& ranges, const at::Tensor& x, Operand operand, const Format& format) {
   const int64_t ends = format.scale.zero_point ? 2 : 1;
-  const bool per_row =
-      operand == Operand::kWeight && IsScaled(format) && format.scale.extent == ScaleExtent::kOperand;
+  const bool per_row = quantize_paths::HasRangePerRow(operand, format);
   return ranges.defined() && ranges.scalar_type() == at::kFloat &&
          ranges.dim() == (per_row ? 1 : 0) + (ends == 2 ? 1 : 0) &&
          ranges.numel() == ends * quantize_paths::RangeRows(x, operand, format);
@@ -133,7 +127,7 @@ at::Tensor MeasureRange(const at::Tensor& x, Operand operand, const Format& form
   PRECIS_CHECK(x.scalar_type() == at::kFloat);
   if (!NeedsRange(format)) return {};
   const at::AutoDispatchBelowAutograd below;
-  const at::Tensor values = format.hadamard == 0 ? x : RotateNow(x, operand, format.hadamard, /*back=*/false);
+  const at::Tensor values = format.hadamard == 0 ? x : RotateNow(x, format.hadamard, /*back=*/false);
   return x.is_cpu() ? quantize_paths::MeasureFused(values, operand, format, method)
                     : quantize_paths::MeasureAten(values, operand, format, method);
 }
@@ -146,9 +140,9 @@ at::Tensor FakeQuantize(const at::Tensor& x, Operand operand, const Format& form
   if (format.hadamard != 0) {
     Format plain = format;
     plain.hadamard = 0;
-    const at::Tensor rotated = Rotate(x, operand, format.hadamard, /*back=*/false);
+    const at::Tensor rotated = Rotate(x, format.hadamard, /*back=*/false);
     const at::Tensor y = FakeQuantize(rotated, operand, plain, options);
-    return Rotate(y, operand, format.hadamard, /*back=*/true);
+    return Rotate(y, format.hadamard, /*back=*/true);
   }
   const Request request = {operand, format, NeedsRange(format) ? options.range.detach() : at::Tensor(),
                            options.seed};

@@ -64,14 +64,14 @@ struct FakeQuantizeOptions {
 };
 
 // Fake-quantises `x`: QuantizeScaled, QuantizeAffine or QuantizeBlocksByReference under the scale of the
-// range. Range:  values beyond saturate; NaN stays NaN. Where a range is 0 or not finite, what it serves is
-// left as it
-//         is; of formats with a global scale, blocks then do without one. Signs of a rotation are those of
-//         seed 0.
-// Grad:   dL/dx = dL/dy where x lies within its range, else 0 (also where x is NaN); dL/dy in blocks, which
-// hold
-//         all their values, and where x is left as it is. A format without scale has the range of its
-//         element. Rotations pass the gradient on as the orthogonal maps they are.
+// range. Range:  Values beyond saturate; NaN stays NaN. Where a range is 0 or not finite, what it serves is
+// left as it is;
+//         blocks whose scales are relative to such a range do without.
+//         Signs of a rotation are those of seed 0.
+// Grad:   dL/dx = dL/dy where x lies within its range, an unsigned format's from 0 on, else 0, also where x
+// is NaN;
+//         dL/dy in blocks, which hold all their values, and where x is left as it is. A format without scale
+//         has the range of its element. Rotations pass the gradient on as the orthogonal maps they are.
 // Learned ranges: if range requires a gradient (no zero point, no blocks), dL/drange is Σ dL/dy · (x within ?
 //         y - x : y) / range, times √(Q / N), Q the largest code and N the elements that share the range (of
 //         an activation: of one image). It is the scaled gradient that LSQ (Esser 2020, arXiv 1902.08153)

@@ -1,8 +1,6 @@
 // Ranges on any device.
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -26,8 +24,7 @@ at::Tensor Widest(const at::Tensor& rows, bool two_ends) {
 
 at::Tensor OfPercentile(const at::Tensor& rows, double percentile, bool two_ends) {
   const int64_t count = rows.size(1);
-  const auto wanted = static_cast<int64_t>(std::ceil(percentile / 100 * static_cast<double>(count)));
-  const int64_t rank = std::clamp<int64_t>(wanted, 1, count);
+  const auto rank = static_cast<int64_t>(PercentileRank(percentile, static_cast<size_t>(count)));
   if (!two_ends) {
     const at::Tensor high = std::get<0>(rows.abs().kthvalue(rank, 1));
     return at::stack({high.neg(), high}, 1);
@@ -101,14 +98,13 @@ at::Tensor MaxAbsAten(const at::Tensor& x, bool per_row) {
 
 at::Tensor MeasureAten(const at::Tensor& x, Operand operand, const Format& format,
                        const RangeMethod& method) {
-  const bool per_row =
-      operand == Operand::kWeight && !IsBlockScaled(format) && format.scale.extent == ScaleExtent::kOperand;
+  const bool per_row = HasRangePerRow(operand, format);
   const bool two_ends = format.scale.zero_point;
-  const bool largest =
-      IsBlockScaled(format) || method.rule == RangeRule::kMaxAbs || method.rule == RangeRule::kMovingAverage;
-  if (largest && !two_ends) return MaxAbsAten(x, per_row);
+  if (TakesLargest(format, method.rule) && !two_ends) return MaxAbsAten(x, per_row);
   const at::Tensor in = x.detach();
-  const at::Tensor rows = in.reshape({per_row ? in.size(0) : 1, -1});
+  // In the order of memory, by which kMeanSquareError takes its samples.
+  const at::Tensor in_order = in.dim() == 4 ? in.permute({0, 2, 3, 1}) : in;
+  const at::Tensor rows = in_order.reshape({per_row ? in.size(0) : 1, -1});
   at::Tensor ends;
   if (rows.numel() == 0) {
     ends = at::zeros({rows.size(0), 2}, in.options());
@@ -120,6 +116,7 @@ at::Tensor MeasureAten(const at::Tensor& x, Operand operand, const Format& forma
         break;
       case RangeRule::kPercentile:
         ends = OfPercentile(rows, method.percentile, two_ends);
+        ends = at::where(ends.eq(0).all(1, /*keepdim=*/true), Widest(rows, two_ends), ends);
         break;
       case RangeRule::kMeanSquareError:
       case RangeRule::kLearned:

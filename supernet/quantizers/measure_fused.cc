@@ -1,7 +1,9 @@
 // Ranges on the CPU: whole rows by threads, or one row shared among them.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "supernet/formats/check.h"
 #include "supernet/formats/kernels.h"
@@ -39,14 +41,12 @@ at::Tensor MaxAbsFused(const at::Tensor& x, bool per_row) {
 
 at::Tensor MeasureFused(const at::Tensor& x, Operand operand, const Format& format,
                         const RangeMethod& method) {
-  const bool per_row =
-      operand == Operand::kWeight && !IsBlockScaled(format) && format.scale.extent == ScaleExtent::kOperand;
-  const bool largest =
-      IsBlockScaled(format) || method.rule == RangeRule::kMaxAbs || method.rule == RangeRule::kMovingAverage;
-  if (largest && !format.scale.zero_point) return MaxAbsFused(x, per_row);
+  const bool per_row = HasRangePerRow(operand, format);
+  if (TakesLargest(format, method.rule) && !format.scale.zero_point) return MaxAbsFused(x, per_row);
 
   const int64_t rows = RangeRows(x, operand, format);
-  const at::Tensor in = WithRowsInOrder(x, rows);
+  const bool samples = RangeStride(static_cast<size_t>(x.numel() / std::max<int64_t>(1, rows))) > 1;
+  const at::Tensor in = samples ? InOrder(x) : WithRowsInOrder(x, rows);
   const float* data = in.data_ptr<float>();
   const int64_t row_size = rows == 0 ? 0 : in.numel() / rows;
   const int64_t ends = format.scale.zero_point ? 2 : 1;

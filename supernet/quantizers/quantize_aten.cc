@@ -162,7 +162,7 @@ at::Tensor QuantizeAten(const at::Tensor& x, const Request& request) {
   return at::where(usable, round(x.div(scale)).mul(scale), x);
 }
 
-at::Tensor RotateAten(const at::Tensor& x, Operand /*operand*/, int size, bool back) {
+at::Tensor RotateAten(const at::Tensor& x, int size, bool back) {
   PRECIS_CHECK(x.dim() >= 2);
   const at::Tensor in = InOrder(x);
   if (in.numel() == 0) return in.clone();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "supernet/formats/check.h"
@@ -70,10 +71,12 @@ void QuantizeBlocks(const at::Tensor& in, const Request& request, float* to) {
 
 }  // namespace
 
+bool HasRangePerRow(Operand operand, const Format& format) {
+  return operand == Operand::kWeight && IsScaled(format) && format.scale.extent == ScaleExtent::kOperand;
+}
+
 int64_t RangeRows(const at::Tensor& x, Operand operand, const Format& format) {
-  const bool per_row =
-      operand == Operand::kWeight && IsScaled(format) && format.scale.extent == ScaleExtent::kOperand;
-  return per_row ? x.size(0) : 1;
+  return HasRangePerRow(operand, format) ? x.size(0) : 1;
 }
 
 int64_t BlockRow(const at::Tensor& x, Operand operand, const Format& format) {
@@ -121,19 +124,20 @@ at::Tensor QuantizeFused(const at::Tensor& x, const Request& request) {
   return out;
 }
 
-at::Tensor RotateFused(const at::Tensor& x, Operand /*operand*/, int size, bool back) {
+at::Tensor RotateFused(const at::Tensor& x, int size, bool back) {
   PRECIS_CHECK(x.dim() >= 2);
   const at::Tensor in = InOrder(x);
+  const int64_t channels = x.size(1);
+  if (in.numel() == 0 || channels < size) return in.clone();
   at::Tensor out = at::empty_like(in);
   const float* from = in.data_ptr<float>();
   float* to = out.data_ptr<float>();
   const auto rotate = back ? HadamardRotateBack : HadamardRotate;
-  const int64_t channels = x.size(1);
-  if (in.numel() == 0) return out;
-  // Rows of whole groups need not be told apart.
-  const int64_t rows = channels % size == 0 ? 1 : in.numel() / channels;
-  ForEachSpan(rows, in.numel() / rows, size, [&](int64_t, int64_t begin, int64_t count) {
-    rotate(size, /*seed=*/0, from + begin, to + begin, static_cast<size_t>(count));
+  // Cut at pixels; where channels are whole groups, pixels need not be told apart.
+  const int64_t unit = channels % size == 0 ? size : channels;
+  ForEachSpan(1, in.numel(), unit, [&](int64_t, int64_t begin, int64_t count) {
+    rotate(size, /*seed=*/0, from + begin, to + begin, static_cast<size_t>(count),
+           static_cast<size_t>(channels % size == 0 ? count : channels));
   });
   return out;
 }
@@ -218,8 +222,10 @@ std::pair<at::Tensor, at::Tensor> LearnedFused(const at::Tensor& x, const at::Te
                        }
                      }
                    });
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    of_range[rows == 1 ? 0 : piece] += static_cast<float>(sums[static_cast<size_t>(piece)]);
+  if (rows == 1) {
+    *of_range = static_cast<float>(std::accumulate(sums.begin(), sums.end(), 0.0));
+  } else {
+    std::transform(sums.begin(), sums.end(), of_range, [](double sum) { return static_cast<float>(sum); });
   }
   return {aligned.grad_in, of_ranges};
 }

@@ -21,6 +21,9 @@ struct Request {
   uint64_t seed = 0;
 };
 
+// Whether there is a range for each index of the first dimension.
+bool HasRangePerRow(Operand operand, const Format& format);
+
 // Ranges served by one element of `ranges`: x.size(0) for the weights of a format with a scale an operand,
 // else 1.
 int64_t RangeRows(const at::Tensor& x, Operand operand, const Format& format);
@@ -40,7 +43,8 @@ at::Tensor MaxAbsFused(const at::Tensor& x, bool per_row);
 at::Tensor MeasureFused(const at::Tensor& x, Operand operand, const Format& format,
                         const RangeMethod& method);
 at::Tensor QuantizeFused(const at::Tensor& x, const Request& request);
-at::Tensor RotateFused(const at::Tensor& x, Operand operand, int size, bool back);
+// Groups of `size` channels: input channels of weights, those of a pixel of activations.
+at::Tensor RotateFused(const at::Tensor& x, int size, bool back);
 // limits: the ends of what passes, {2} or {rows, 2}.
 at::Tensor StraightThroughFused(const at::Tensor& x, const at::Tensor& limits, const at::Tensor& grad);
 // Gradients of x and of the ranges ({} or {rows}), the latter not yet scaled for N and Q.
@@ -51,7 +55,7 @@ std::pair<at::Tensor, at::Tensor> LearnedFused(const at::Tensor& x, const at::Te
 at::Tensor MaxAbsAten(const at::Tensor& x, bool per_row);
 at::Tensor MeasureAten(const at::Tensor& x, Operand operand, const Format& format, const RangeMethod& method);
 at::Tensor QuantizeAten(const at::Tensor& x, const Request& request);
-at::Tensor RotateAten(const at::Tensor& x, Operand operand, int size, bool back);
+at::Tensor RotateAten(const at::Tensor& x, int size, bool back);
 at::Tensor StraightThroughAten(const at::Tensor& x, const at::Tensor& limits, const at::Tensor& grad);
 std::pair<at::Tensor, at::Tensor> LearnedAten(const at::Tensor& x, const at::Tensor& y,
                                               const at::Tensor& ranges, const at::Tensor& grad);

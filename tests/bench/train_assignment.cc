@@ -3,6 +3,7 @@
 // options (same data split, same schedule, same seed derivation).
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,6 +49,16 @@ int main(int argc, char** argv) {
   app.add_option("--learning-rate", spec.training.learning_rate)->capture_default_str();
   app.add_option("--seed", spec.seed)->capture_default_str();
   app.add_option("--threads", spec.training.threads)->capture_default_str();
+  const std::map<std::string, precis::RangeRule> rules = {
+      {"max_abs", precis::RangeRule::kMaxAbs},
+      {"percentile", precis::RangeRule::kPercentile},
+      {"mean_square_error", precis::RangeRule::kMeanSquareError},
+      {"moving_average", precis::RangeRule::kMovingAverage},
+      {"learned", precis::RangeRule::kLearned}};
+  precis::RangeOptions& ranges = spec.training.ranges;
+  app.add_option("--weight-range", ranges.weights)->transform(CLI::CheckedTransformer(rules));
+  app.add_option("--activation-range", ranges.activations)->transform(CLI::CheckedTransformer(rules));
+  app.add_option("--percentile", ranges.percentile)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   const precis::search::CompiledPlan compiled = precis::search::CompilePlan(spec, precis::Datasets());

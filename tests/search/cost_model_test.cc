@@ -52,6 +52,7 @@ TEST(CostModel, BopsTakeTheBitsOfBothSides) {
   const auto model = *MakeCostModel("bops", {layer});
   EXPECT_EQ(TotalCost(*model, *ParseAssignment("int3/int8")), 24000);
   EXPECT_EQ(TotalCost(*model, *ParseAssignment("bf16/int2")), 32000);
+  EXPECT_EQ(TotalCost(*model, *ParseAssignment("tf32/int2")), 64000) << "as stored";
 }
 
 TEST(CostModel, ModelSizeCountsScalesWhereThereAreAny) {

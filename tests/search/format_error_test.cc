@@ -26,6 +26,34 @@ TEST(FormatError, IsThatOfUniformRoundingWhereThatHolds) {
   }
 }
 
+// A grid of all codes with a zero point is hardly finer than a symmetric one where both signs occur, and has
+// twice the steps where one does.
+TEST(FormatError, ZeroPointsHelpWhereOneSignOccurs) {
+  const auto error = [](const char* name, Values values) {
+    return RelativeError(*ParseFormat(name), values);
+  };
+  const double symmetric = error("int4", Values::kNormal);
+  EXPECT_NEAR(error("int4_affine", Values::kNormal) / symmetric, 0.8, 0.2);
+  EXPECT_LT(error("int4_affine", Values::kMagnitudes), symmetric / 3);
+  EXPECT_NEAR(error("uint4", Values::kMagnitudes) / error("uint4_affine", Values::kMagnitudes), 1, 0.01);
+}
+
+TEST(FormatError, BlocksAndRotationsAreMeasuredWhole) {
+  EXPECT_LT(RelativeError(*ParseFormat("mxint4")), RelativeError(*ParseFormat("int4")));
+  EXPECT_LT(RelativeError(*ParseFormat("nvint4")), RelativeError(*ParseFormat("mxint4")));
+  EXPECT_LT(RelativeError(*ParseFormat("mxint8")), RelativeError(*ParseFormat("mxint6")));
+  EXPECT_GT(RelativeError(*ParseFormat("int4+sr8")), RelativeError(*ParseFormat("int4")));
+}
+
+TEST(FormatError, InputsBehindAReluAreMagnitudes) {
+  JobSpec spec = SampleJob();
+  spec.space.formats = {"int4", "int4/uint4_affine"};
+  const auto plan = PlanOf(spec);
+  const auto errors = OptionErrors(plan->space);
+  EXPECT_GT(errors[0][1], 0.8) << "the images have both signs";
+  EXPECT_LT(errors[1][1], 0.7);
+}
+
 TEST(FormatError, OptionsAreComparedWithinTheirDecision) {
   const auto plan = PlanOf(SampleJob());
   for (const auto& errors : OptionErrors(plan->space)) {

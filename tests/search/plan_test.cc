@@ -80,6 +80,45 @@ TEST(CompilePlan, ReferencesTakeEveryEightBitFormatOrElseTheWidest) {
   EXPECT_THAT(names(), ::testing::ElementsAre("uniform int4"));
 }
 
+TEST(CompilePlan, ReferencesAreConfigurationsThatTheSpaceHas) {
+  JobSpec spec = SampleJob();
+  spec.space.formats = {"int4/uint4", "int4/uint4_affine", "int8/uint8_affine"};
+  spec.cost.target = "1.1x int4";
+  std::vector<std::string> names;
+  const auto plan = PlanOf(spec);
+  for (const Reference& reference : plan->references) names.push_back(reference.name);
+  EXPECT_THAT(names, ::testing::ElementsAre("uniform int4/uint4_affine", "uniform int8/uint8_affine",
+                                            "ends int8/uint8_affine, rest int4/uint4",
+                                            "ends int8/uint8_affine, rest int4/uint4_affine"));
+  spec.cost.target = "0.5x int4";
+  const CompiledPlan refused = CompilePlan(spec, SampleDatasets());
+  ASSERT_EQ(refused.violations.size(), 1u);
+  EXPECT_THAT(refused.violations[0].message, HasSubstr("all int4/uint4_affine;"));
+}
+
+TEST(CompilePlan, LayersThatNoOptionSuitsAreNamed) {
+  JobSpec spec = SampleJob();
+  spec.space.formats = {"int4/uint4", "int8/uint8"};
+  const CompiledPlan refused = CompilePlan(spec, SampleDatasets());
+  ASSERT_EQ(refused.violations.size(), 1u);
+  EXPECT_EQ(refused.violations[0].field, "space.formats");
+  EXPECT_THAT(refused.violations[0].message, HasSubstr("leaves 1 layer without an option (stem.conv)"));
+}
+
+TEST(CompilePlan, RangesAreInTheFingerprintWhereTheyMatter) {
+  JobSpec spec = SampleJob();
+  const std::string plain = PlanOf(spec)->fingerprint;
+  spec.training.ranges.percentile = 99;
+  EXPECT_EQ(PlanOf(spec)->fingerprint, plain);
+  spec.training.ranges.weights = RangeRule::kPercentile;
+  const std::string percentile = PlanOf(spec)->fingerprint;
+  EXPECT_NE(percentile, plain);
+  spec.training.ranges.percentile = 98;
+  EXPECT_NE(PlanOf(spec)->fingerprint, percentile);
+  spec.training.ranges = {.activations = RangeRule::kLearned};
+  EXPECT_NE(PlanOf(spec)->fingerprint, plain);
+}
+
 TEST(CompilePlan, ATargetMayNameAnyFormat) {
   JobSpec spec = SampleJob();
   spec.cost.target = "0.5x bf16";

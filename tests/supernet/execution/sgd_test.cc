@@ -97,7 +97,8 @@ TEST(Sgd, ResetForgetsTheMomentum) {
   used.Step({torch::zeros({3}), torch::ones({2})}, 0.1);
   EXPECT_TRUE(more.lt(0).all().item<bool>());
   a.fill_(1);
-  used.Reset(1);
+  used.Truncate(1);
+  used.Reset();
   used.Step({torch::ones({3})}, 0.1);
   fresh.Step({torch::ones({3})}, 0.1);
   EXPECT_TRUE(torch::equal(a, b));

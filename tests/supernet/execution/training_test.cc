@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -121,10 +122,14 @@ TEST_F(TrainingTest, LearnedRangesAreParametersOfTheirFormat) {
   EXPECT_TRUE(first.tensors.at("input.output_range.int3").shape.empty());
   EXPECT_EQ(first.tensors.count("stem.conv.weight_range.int4"), 0u);
   Step(*oracle, Uniform("int3"));
+  const WeightFile second = Weights(*oracle);
   Step(*oracle, Uniform("int4"));
   const WeightFile later = Weights(*oracle);
-  EXPECT_NE(later.tensors.at("stem.conv.weight_range.int3").values,
-            first.tensors.at("stem.conv.weight_range.int3").values);
+  for (const char* name : {"stem.conv.weight_range.int3", "input.output_range.int3"}) {
+    EXPECT_NE(second.tensors.at(name).values, first.tensors.at(name).values) << name;
+    EXPECT_EQ(later.tensors.at(name).values, second.tensors.at(name).values)
+        << name << " in a step without it";
+  }
   EXPECT_EQ(later.tensors.count("stem.conv.weight_range.int4"), 1u);
 
   const std::unique_ptr<Oracle> loaded = SmallOracle(options);
@@ -134,11 +139,26 @@ TEST_F(TrainingTest, LearnedRangesAreParametersOfTheirFormat) {
             oracle->Evaluate(Uniform("int3"), Split::kTest)->quality.loss);
 
   WeightFile bad = later;
-  bad.tensors.at("stem.conv.weight_range.int3").values[0] = -1;
-  EXPECT_EQ(LoadStatus(*loaded, bad).code(), absl::StatusCode::kDataLoss);
+  for (const float value : {-1.0f, 0.0f, std::numeric_limits<float>::infinity()}) {
+    bad.tensors.at("stem.conv.weight_range.int3").values[0] = value;
+    EXPECT_EQ(LoadStatus(*loaded, bad).code(), absl::StatusCode::kDataLoss);
+  }
+  EXPECT_TRUE(SameParameters(Weights(*loaded), later));
   bad = later;
   bad.tensors["stem.conv.weight_range.mxfp4"] = bad.tensors.at("stem.conv.weight_range.int3");
   EXPECT_EQ(LoadStatus(*loaded, bad).code(), absl::StatusCode::kInvalidArgument);
+}
+
+// What a refused batch would have begun to learn is forgotten with it.
+TEST_F(TrainingTest, ARefusedStepBeginsToLearnNothing) {
+  OracleOptions options = SmallOptions();
+  options.training.ranges = {.weights = RangeRule::kLearned, .activations = RangeRule::kLearned};
+  options.training.explosion_factor = 1.0001 / std::log(4.0);  // an untrained network does not meet that
+  const std::unique_ptr<Oracle> oracle = SmallOracle(options);
+  const WeightFile before = Weights(*oracle);
+  EXPECT_FALSE(Step(*oracle, Uniform("int3")).applied);
+  EXPECT_TRUE(SameParameters(Weights(*oracle), before));
+  EXPECT_EQ(Weights(*oracle).tensors.size(), before.tensors.size());
 }
 
 // Under max_abs nothing is clipped; a percentile of the batch clips, and the calibrated range says where.

@@ -107,14 +107,16 @@ TEST(Range, OfPercentileIsTheOrderStatistic) {
     std::sort(sorted.begin(), sorted.end());
     std::sort(magnitudes.begin(), magnitudes.end());
     for (const double percentile : {50.5, 75.0, 99.0, 99.9, 99.99, 100.0}) {
-      const auto rank = static_cast<size_t>(std::ceil(percentile / 100 * static_cast<double>(count)));
+      const size_t rank = PercentileRank(percentile, count);
       SCOPED_TRACE(count);
       SCOPED_TRACE(percentile);
-      const ValueRange symmetric = Find(F("int8"), RangeRule::kPercentile, values, percentile);
-      EXPECT_EQ(symmetric, (ValueRange{-magnitudes[rank - 1], magnitudes[rank - 1]}));
-      const ValueRange affine = Find(F("int8_affine"), RangeRule::kPercentile, values, percentile);
-      EXPECT_EQ(affine.low, std::min(0.0f, sorted[count - rank]));
-      EXPECT_EQ(affine.high, std::max(0.0f, sorted[rank - 1]));
+      ValueRange symmetric = {-magnitudes[rank - 1], magnitudes[rank - 1]};
+      ValueRange affine = {std::min(0.0f, sorted[count - rank]), std::max(0.0f, sorted[rank - 1])};
+      // A range of 0 is none; the widest stands in for it.
+      if (symmetric.high == 0) symmetric = {-magnitudes.back(), magnitudes.back()};
+      if (affine == ValueRange{0, 0}) affine = {std::min(0.0f, sorted[0]), std::max(0.0f, sorted.back())};
+      EXPECT_EQ(Find(F("int8"), RangeRule::kPercentile, values, percentile), symmetric);
+      EXPECT_EQ(Find(F("int8_affine"), RangeRule::kPercentile, values, percentile), affine);
     }
   }
 }
@@ -144,6 +146,30 @@ TEST(Range, OfLeastErrorIsNearTheBestOfAllFactors) {
       }
     }
   }
+}
+
+TEST(Range, PercentileRanksAreExact) {
+  EXPECT_EQ(PercentileRank(99.9, 1000), 999U);
+  EXPECT_EQ(PercentileRank(55, 100), 55U);
+  EXPECT_EQ(PercentileRank(99.99, 10000), 9999U);
+  EXPECT_EQ(PercentileRank(99.99, 100), 100U);
+  EXPECT_EQ(PercentileRank(75, 3), 3U);
+  EXPECT_EQ(PercentileRank(100, 7), 7U);
+  EXPECT_EQ(PercentileRank(51, 1), 1U);
+}
+
+// What a ReLU gives is zeros for the most part. No range is 0 for all that, or what it serves would not be
+// quantised.
+TEST(Range, OfPercentileIsTheLargestMagnitudeWhereMostValuesAreZero) {
+  std::vector<float> values(1000, 0.0f);
+  for (size_t i = 0; i < 400; ++i) values[i] = static_cast<float>(i + 1);
+  for (const char* name : {"int2", "uint4", "e4m3", "dfp16"}) {
+    EXPECT_EQ(Find(F(name), RangeRule::kPercentile, values, 55), (ValueRange{-400, 400})) << name;
+    EXPECT_EQ(Find(F(name), RangeRule::kPercentile, values, 65), (ValueRange{-50, 50})) << name;
+  }
+  EXPECT_EQ(Find(F("int8_affine"), RangeRule::kPercentile, values, 55), (ValueRange{0, 400}));
+  for (float& value : values) value = -value;
+  EXPECT_EQ(Find(F("uint4_affine"), RangeRule::kPercentile, values, 55), (ValueRange{-400, 0}));
 }
 
 TEST(Range, OfLeastErrorClipsWhatIsRareAndKeepsWhatIsNot) {
