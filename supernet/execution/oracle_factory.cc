@@ -1,10 +1,6 @@
 // Checks what can be wrong with an oracle's ingredients, chooses the device, and sets LibTorch up.
 #include "supernet/execution/oracle_factory.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -15,7 +11,6 @@
 #include <torch/version.h>
 
 #include <algorithm>
-#include <limits>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -23,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "supernet/execution/host_memory.h"
 #include "supernet/execution/supernet_oracle.h"
 #include "supernet/execution/torch_guard.h"
 
@@ -111,16 +107,6 @@ void MakeCudaExact() {
   at::globalContext().setAllowTF32CuBLAS(false);
 }
 
-// Every step allocates the same large tensors. By default glibc gives each back to the kernel, which then
-// clears its pages anew: a fifth of a training step and a third of an evaluation, measured.
-void KeepFreedMemory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 << 20);
-#endif
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& graph, Dataset dataset,
@@ -130,7 +116,7 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
     const absl::StatusOr<c10::Device> device = ChooseDevice(options.training.device);
     if (!device.ok()) return device.status();
     at::set_num_threads(options.training.threads > 0 ? options.training.threads : AvailableCores());
-    KeepFreedMemory();
+    SetUpHostMemory();
     if (device->is_cuda()) MakeCudaExact();
     return std::make_unique<SupernetOracle>(graph, dataset, options, *device);
   });

@@ -22,8 +22,8 @@ struct OracleOptions {
 // an option is out of range; FAILED_PRECONDITION, with the remedy, if training.device is kCuda and there is
 // none; UNAVAILABLE if memory runs out.
 //
-// Settings of the whole process that it changes: the number of LibTorch's threads; freed memory is kept for
-// reuse rather than given back to the system; on CUDA, deterministic convolutions and no TF32.
+// Settings of the whole process that it changes: the number of LibTorch's threads; how it gets memory on the
+// CPU (host_memory.h); on CUDA, deterministic convolutions and no TF32.
 //
 // What a seed promises: the same outcomes bit for bit for the same graph, data and options on the same
 // device, thread count and LibTorch. Batch-norm statistics and activation ranges are no state of training:

@@ -175,33 +175,42 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
   LayerInputs inputs(graph_.nodes().size(), ranges_, options);
   size_t next_layer = 0;
 
-  // The quantised input and weight of the next layer.
-  auto layer_operands = [&](NodeId node, NodeId from, const at::Tensor& x) {
+  const auto release_after = [&](NodeId node) {
+    for (const NodeId done : walk_.LastReadBy(node)) {
+      values[static_cast<size_t>(done)] = at::Tensor();
+      inputs.Forget(done);
+    }
+  };
+
+  // The quantised input and weight of the next layer. The input itself is let go before the layer runs, so
+  // that its memory serves the output.
+  const auto layer_operands = [&](NodeId node) {
+    const NodeId from = graph_.node(node).inputs[0];
     const LayerFormats& formats = assignment.layers[next_layer];
-    if (observer != nullptr) observer->OnLayerInput(next_layer, inputs.Measured(from, x, formats.activation));
     const bool is_nonnegative = layers_[next_layer].nonnegative_input;
+    const at::Tensor& x = values[static_cast<size_t>(from)];
+    if (observer != nullptr) observer->OnLayerInput(next_layer, inputs.Measured(from, x, formats.activation));
     ++next_layer;
-    return std::pair(inputs.Quantized(from, x, formats.activation, is_nonnegative),
-                     QuantizedWeight(node, formats.weight, options.seed));
+    std::pair operands(inputs.Quantized(from, x, formats.activation, is_nonnegative),
+                       QuantizedWeight(node, formats.weight, options.seed));
+    release_after(node);
+    return operands;
   };
 
   for (NodeId id = 0; id <= graph_.output(); ++id) {
     const Node& node = graph_.node(id);
-    std::vector<at::Tensor> operands;
-    for (const NodeId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
     at::Tensor& y = values[static_cast<size_t>(id)];
-
     if (std::holds_alternative<InputNode>(node.op)) {
       y = images;
     } else if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
-      const auto [x, weight] = layer_operands(id, node.inputs[0], operands[0]);
+      const auto [x, weight] = layer_operands(id);
       y = RunConv(*conv, x, weight, Bias(id));
     } else if (std::holds_alternative<LinearNode>(node.op)) {
-      const auto [x, weight] = layer_operands(id, node.inputs[0], operands[0]);
+      const auto [x, weight] = layer_operands(id);
       y = at::linear(x, weight, Bias(id));
     } else if (std::holds_alternative<BatchNormNode>(node.op)) {
       const FusedNorm& fused = walk_.Fused(id);
-      NormInputs norm = {.x = operands[0],
+      NormInputs norm = {.x = values[static_cast<size_t>(node.inputs[0])],
                          .weight = Weight(id),
                          .bias = Bias(id),
                          .residual = {},
@@ -213,13 +222,11 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
       if (measure) inputs.SetMaxAbs(fused.output, outputs.max_abs);
       if (observer != nullptr) observer->OnBatchNorm(id, outputs.mean, outputs.inverse_deviation);
     } else if (!walk_.IsInFusedNorm(id)) {
+      std::vector<at::Tensor> operands;
+      for (const NodeId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
       y = RunPlainNode(node.op, operands, /*overwrite=*/false);
     }
-
-    for (const NodeId done : walk_.LastReadBy(id)) {
-      values[static_cast<size_t>(done)] = at::Tensor();
-      inputs.Forget(done);
-    }
+    release_after(id);
   }
   return values.back();
 }

@@ -18,8 +18,8 @@ enum class RangeRule {
   kPercentile,  // the magnitude that a given share of the values does not exceed; what lies above is clipped
   kMeanSquareError,  // the one with the least squared error between a value and its quantised self
   kMovingAverage,    // of kMaxAbs over the batches seen
-  kLearned,  // trained with the weights (LSQ, Esser 2020, arXiv 1902.08153), from kMeanSquareError on;
-             // with a zero point, kMeanSquareError
+  kLearned,          // trained with the weights (LSQ, Esser 2020, arXiv 1902.08153), from kMeanSquareError
+                     // on; with a zero point, kMeanSquareError
 };
 
 struct RangeMethod {
@@ -46,13 +46,11 @@ bool TakesLargest(const Format& format, RangeRule rule);
 
 // The range of `count` values that share a scale; {0, 0} for none, and for zeros alone.
 //   kPercentile       The magnitude of PercentileRank; with a zero point the value of that rank and the one
-//   of the same
-//                     rank from above, widened to hold 0. Exact, in two passes over memory. Where that is 0
-//                     but not all values are (most of them are 0), kMaxAbs.
+//                     of the same rank from above, widened to hold 0. Exact, in two passes over memory.
+//                     Where that is 0 but not all values are (most of them are 0), kMaxAbs.
 //   kMeanSquareError  Of the ranges 2^(-j/8), j = 0…43, times the widest, the best: every fourth is tried,
-//   then the
-//                     neighbours of the best of them. On 65,536 evenly spaced values at most, and with
-//                     rounding to nearest.
+//                     then the neighbours of the best of them. On 65,536 evenly spaced values at most, and
+//                     with rounding to nearest.
 // kMovingAverage and kLearned are what they begin with.
 ValueRange FindRange(const Format& format, const RangeMethod& method, const float* in, size_t count);
 

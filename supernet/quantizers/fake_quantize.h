@@ -8,8 +8,8 @@
 // Shapes and types: FP32 tensors; a weight is {out, …}, an activation {N, C} or {N, C, H, W}, or, in a format
 // whose result does not depend on the order of elements, of any shape. The result has x's shape, and its
 // memory format unless the order matters: then it is channels last. Anything else, and a range of the wrong
-// shape, is a bug of the caller (checked). Threading: thread-safe; uses LibTorch's intra-op pool for large
-// tensors; no result depends on its size.
+// shape, is a bug of the caller (checked).
+// Threading: thread-safe; uses LibTorch's intra-op pool for large tensors; no result depends on its size.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,13 +24,11 @@ namespace precis {
 // Which elements share a scale, and along what blocks and rotations run.
 enum class Operand {
   // A scale an operand is one for each index of the first dimension. Blocks run along the rest of it, as
-  // memory
-  // has it in channels-last order: kernel row, kernel column, input channel. Rotations stay within the input
-  // channels of one kernel position.
+  // memory has it in channels-last order: kernel row, kernel column, input channel. Rotations stay within the
+  // input channels of one kernel position.
   kWeight,
   // A scale an operand is one. Blocks and rotations run along the channels of a pixel; where a pixel has
-  // fewer
-  // channels than a block, blocks run on over the pixels of the image.
+  // fewer channels than a block, blocks run on over the pixels of the image.
   kActivation,
 };
 
@@ -64,14 +62,14 @@ struct FakeQuantizeOptions {
 };
 
 // Fake-quantises `x`: QuantizeScaled, QuantizeAffine or QuantizeBlocksByReference under the scale of the
-// range. Range:  Values beyond saturate; NaN stays NaN. Where a range is 0 or not finite, what it serves is
-// left as it is;
-//         blocks whose scales are relative to such a range do without.
-//         Signs of a rotation are those of seed 0.
+// range.
+// Range:  Values beyond saturate; NaN stays NaN. Where a range is 0 or not finite, what it serves is left as
+//         it is; blocks whose scales are relative to such a range do without. Signs of a rotation are those
+//         of seed 0.
 // Grad:   dL/dx = dL/dy where x lies within its range, an unsigned format's from 0 on, else 0, also where x
-// is NaN;
-//         dL/dy in blocks, which hold all their values, and where x is left as it is. A format without scale
-//         has the range of its element. Rotations pass the gradient on as the orthogonal maps they are.
+//         is NaN; dL/dy in blocks, which hold all their values, and where x is left as it is. A format
+//         without scale has the range of its element. Rotations pass the gradient on as the orthogonal maps
+//         they are.
 // Learned ranges: if range requires a gradient (no zero point, no blocks), dL/drange is Σ dL/dy · (x within ?
 //         y - x : y) / range, times √(Q / N), Q the largest code and N the elements that share the range (of
 //         an activation: of one image). It is the scaled gradient that LSQ (Esser 2020, arXiv 1902.08153)
