@@ -1,4 +1,5 @@
 // Rows of candidates and their costs.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -18,15 +19,10 @@ std::string_view DoubleBytes(const std::vector<double>& values) {
 
 // Upper ends in activation_max_abs, lower ones in activation_low, which is empty in rows from before there
 // were formats with a zero point.
-std::vector<double> UpperEnds(const std::vector<ActivationRange>& ranges) {
-  std::vector<double> ends;
-  for (const ActivationRange& range : ranges) ends.push_back(range.high);
-  return ends;
-}
-
-std::vector<double> LowerEnds(const std::vector<ActivationRange>& ranges) {
-  std::vector<double> ends;
-  for (const ActivationRange& range : ranges) ends.push_back(range.low);
+std::vector<double> Ends(const std::vector<ActivationRange>& ranges, double ActivationRange::*end) {
+  std::vector<double> ends(ranges.size());
+  std::transform(ranges.begin(), ranges.end(), ends.begin(),
+                 [end](const ActivationRange& range) { return range.*end; });
   return ends;
 }
 
@@ -146,8 +142,8 @@ absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
       "excluded.has_test, excluded.test_accuracy, excluded.test_loss, excluded.test_images, "
       "excluded.feasible, excluded.activation_max_abs, excluded.activation_low)");
   const Quality test = candidate.test.value_or(Quality{});
-  const std::vector<double> high = UpperEnds(candidate.activation_ranges);
-  const std::vector<double> low = LowerEnds(candidate.activation_ranges);
+  const std::vector<double> high = Ends(candidate.activation_ranges, &ActivationRange::high);
+  const std::vector<double> low = Ends(candidate.activation_ranges, &ActivationRange::low);
   put.Bind(job_id, candidate.number, AssignmentText(candidate.assignment),
            static_cast<int64_t>(candidate.origin), candidate.label, candidate.step, candidate.sampled_at,
            candidate.search.accuracy, candidate.search.loss, candidate.search.images,
