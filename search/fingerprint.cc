@@ -67,6 +67,7 @@ std::string CanonicalText(const Plan& plan) {
   }
   text.Line("metric", plan.costs[plan.constrained]->name());
   text.Real("target", plan.target);
+  if (spec.cost.count_attention) text.Whole("count_attention", 1);
   text.Whole("warmup_steps", plan.warmup_steps);
   text.Whole("search_steps", plan.search_steps);
   text.Whole("total_steps", plan.total_steps);

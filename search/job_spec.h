@@ -55,6 +55,7 @@ struct CostSpec {
   // "1.1x int4": times the cost of uniform int4. Or an amount: "0.21 GBOPs", "40 KiB", "153000000" in the
   // metric's own unit (operations, bits). See search/cost/target.h.
   std::string target;
+  bool count_attention = false;  // whether bops count the products of attention; FLIQS does not
 };
 
 constexpr double kUnsetBeta = -1;

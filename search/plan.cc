@@ -207,7 +207,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   if (violations.size() > before) return compiled;
   for (const std::string& name : CostModelNames()) {
     if (name == spec.cost.metric) plan->constrained = plan->costs.size();
-    plan->costs.push_back(*MakeCostModel(name, plan->layers));
+    plan->costs.push_back(*MakeCostModel(name, plan->layers, {.count_attention = spec.cost.count_attention}));
   }
   const CostModel& model = *plan->costs[plan->constrained];
   const Target target = *ParseTarget(spec.cost.target, spec.cost.metric);

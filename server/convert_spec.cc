@@ -72,6 +72,7 @@ void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Vi
   spec.space.formats.assign(wire.space().formats().begin(), wire.space().formats().end());
   if (!wire.cost().metric().empty()) spec.cost.metric = wire.cost().metric();
   spec.cost.target = wire.cost().target();
+  PRECIS_READ_OPTIONAL(wire.cost(), count_attention, spec.cost.count_attention);
 }
 
 void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
@@ -156,6 +157,7 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   for (const std::string& format : spec.space.formats) wire.mutable_space()->add_formats(format);
   wire.mutable_cost()->set_metric(spec.cost.metric);
   wire.mutable_cost()->set_target(spec.cost.target);
+  wire.mutable_cost()->set_count_attention(spec.cost.count_attention);
   v1::RewardSpec& reward = *wire.mutable_reward();
   reward.set_quality(ToWire(kQualitySources, spec.reward.quality));
   reward.set_shape(ToWire(kRewardShapes, spec.reward.shape));
