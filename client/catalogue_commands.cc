@@ -9,7 +9,10 @@
 namespace precis::client {
 namespace {
 
-std::string Millions(int64_t count) { return absl::StrFormat("%.4gM", static_cast<double>(count) / 1e6); }
+std::string Millions(int64_t count) {
+  const auto value = static_cast<double>(count);
+  return value < 9999.5e6 ? absl::StrFormat("%.4gM", value / 1e6) : absl::StrFormat("%.4gG", value / 1e9);
+}
 
 std::string DatasetShape(const v1::DatasetInfo& data) {
   return absl::StrCat(data.channels(), "x", data.height(), "x", data.width());

@@ -24,7 +24,7 @@ class BitOperations final : public CostModel {
   std::string name() const override { return "bops"; }
   std::string unit() const override { return "BOPs"; }
   std::string basis() const override {
-    const std::string basis =
+    std::string basis =
         "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
         "linear layer, stem and classifier included; bits as an element is stored (tf32 in 32), its share "
         "of block scales included; batch norm, activations, pooling and additions are not counted";

@@ -78,7 +78,8 @@ class Transformer {
     const NodeId k = Projection(name, "k", input);
     const NodeId v = Projection(name, "v", input);
     NodeId x = builder_.Add(name + ".scores", MatMulNode{.transpose_second = true}, {q, k});
-    const double factor = 1 / std::sqrt(static_cast<double>(features_ / heads_));
+    const int64_t head_features = features_ / heads_;
+    const double factor = 1 / std::sqrt(static_cast<double>(head_features));
     x = builder_.Add(name + ".scale", ScaleNode{factor}, {x});
     x = builder_.Add(name + ".softmax", SoftmaxNode{}, {x});
     x = builder_.Add(name + ".mix", MatMulNode{}, {x, v});

@@ -69,6 +69,14 @@ TEST(CostModel, ModelSizeCountsScalesWhereThereAreAny) {
   EXPECT_EQ(TotalCost(*model, *ParseAssignment("int4_affine")), 90 * 4 + 10 * (32 + 4));
 }
 
+TEST(CostModel, AProductHasNoSize) {
+  Layer layer;
+  layer.kind = Layer::Kind::kMatMul;
+  layer.macs = 1000;
+  layer.output_channels = 1;
+  EXPECT_EQ((*MakeCostModel("model_size", {layer}))->LayerCost(0, *ParseLayerFormats("int8")), 0);
+}
+
 TEST(CostModel, AnUnknownNameGetsAHint) {
   const absl::Status status = MakeCostModel("bop", {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);

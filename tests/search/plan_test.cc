@@ -105,6 +105,28 @@ TEST(CompilePlan, LayersThatNoOptionSuitsAreNamed) {
   EXPECT_THAT(refused.violations[0].message, HasSubstr("leaves 1 layer without an option (stem.conv)"));
 }
 
+TEST(CompilePlan, ProductsOfAttentionCostWhatTheJobSays) {
+  JobSpec spec = SampleJob();
+  spec.model.name = "deit_tiny";
+  const auto plan = PlanOf(spec);
+  spec.cost.count_attention = true;
+  const auto counting = PlanOf(spec);
+  const CostModel& without = *plan->costs[plan->constrained];
+  const CostModel& with = *counting->costs[counting->constrained];
+  EXPECT_GT(counting->target, plan->target);
+  EXPECT_NE(counting->fingerprint, plan->fingerprint);
+  EXPECT_THAT(without.basis(), HasSubstr("the products of attention are not"));
+  EXPECT_THAT(with.basis(), HasSubstr("the products of attention are counted"));
+  const LayerFormats int4 = *ParseLayerFormats("int4");
+  for (size_t i = 0; i < plan->layers.size(); ++i) {
+    const bool is_product = plan->layers[i].kind == Layer::Kind::kMatMul;
+    const double cost = static_cast<double>(plan->layers[i].macs) * 16;
+    EXPECT_EQ(without.LayerCost(i, int4), is_product ? 0 : cost);
+    EXPECT_EQ(with.LayerCost(i, int4), cost);
+  }
+  EXPECT_THAT(PlanOf(SampleJob())->costs[0]->basis(), ::testing::Not(HasSubstr("attention")));
+}
+
 TEST(CompilePlan, RangesAreInTheFingerprintWhereTheyMatter) {
   JobSpec spec = SampleJob();
   const std::string plain = PlanOf(spec)->fingerprint;

@@ -21,10 +21,10 @@ inline Format FormatNamed(const std::string& name) {
 
 class ExportFixture {
  public:
-  ExportFixture() {
+  explicit ExportFixture(const std::string& model = "resnet8", double width_multiplier = 0.5) {
     search::JobSpec spec;
-    spec.model.name = "resnet8";
-    spec.model.width_multiplier = 0.5;
+    spec.model.name = model;
+    spec.model.width_multiplier = width_multiplier;
     spec.data.name = "tiny";
     spec.data.search_images = 100;
     spec.reward.probe_images = 50;
@@ -47,6 +47,8 @@ class ExportFixture {
     const char* const kActivations[] = {"int8", "int4", "e2m1", "uint8_affine", "bf16", "nvfp4", "mxint8"};
     for (size_t i = 0; i < candidate_.assignment.layers.size(); ++i) {
       candidate_.assignment.layers[i] = {FormatNamed(kWeights[i % 10]), FormatNamed(kActivations[i % 7])};
+    }
+    for (size_t i = 0; i < plan_->graph.ActivationOperands().size(); ++i) {
       const double max_abs = 0.37 * static_cast<double>(i + 1);
       candidate_.activation_ranges.push_back({-max_abs / (i == 3 ? 4 : 1), max_abs});
     }
@@ -94,6 +96,7 @@ class ExportFixture {
   // Exact in FP32 on every machine: small multiples of powers of two.
   void FillWeights() {
     for (const Layer& layer : plan_->layers) {
+      if (!layer.HasWeight()) continue;
       WeightTensor& tensor = weights_.tensors[layer.name + ".weight"];
       tensor.shape = {layer.output_channels, layer.reduction};
       for (int64_t i = 0; i < layer.weights; ++i)

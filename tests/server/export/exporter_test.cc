@@ -79,6 +79,35 @@ TEST(JsonExport, ScalesReadBackToTheBit) {
   }
 }
 
+// 98 layers, 24 of them products, whose ranges are listed behind those of all inputs.
+TEST(JsonExport, ProductsHaveASecondOperandInsteadOfAWeight) {
+  ExportFixture fixture("deit_tiny", 0.2);
+  const json document = json::parse(*ExportCandidate("json", fixture.Input()));
+  const std::vector<Layer>& layers = fixture.plan().layers;
+  ASSERT_EQ(document["layers"].size(), layers.size());
+  size_t products = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const json& layer = document["layers"][i];
+    SCOPED_TRACE(layers[i].name);
+    EXPECT_EQ(layer["kind"] == "matmul", !layers[i].HasWeight());
+    EXPECT_EQ(layer.contains("weight"), layers[i].HasWeight());
+    EXPECT_EQ(layer.contains("second_operand"), !layers[i].HasWeight());
+    if (layers[i].HasWeight()) continue;
+    const Format& format = fixture.candidate().assignment.layers[i].weight;
+    const ActivationRange& range = fixture.candidate().activation_ranges[layers.size() + products++];
+    const json& second = layer["second_operand"];
+    EXPECT_EQ(layer["parameters"], 0);
+    EXPECT_EQ(second["format"], FormatName(format));
+    EXPECT_EQ(second["max_abs"].get<float>(), static_cast<float>(range.high));
+    EXPECT_EQ(second["scale"].is_null(), !IsScaled(format) || IsBlockScaled(format));
+    if (!second["scale"].is_null()) {
+      const ValueRange ends = {static_cast<float>(range.low), static_cast<float>(range.high)};
+      EXPECT_EQ(second["scale"].get<float>(), ScaleForRange(format, ends).scale);
+    }
+  }
+  EXPECT_EQ(products, 24u);
+}
+
 TEST(JsonExport, ActivationScalesComeFromTheCalibratedRange) {
   ExportFixture fixture;
   const json document = json::parse(*ExportCandidate("json", fixture.Input()));

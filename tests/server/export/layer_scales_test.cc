@@ -146,7 +146,18 @@ TEST_F(LayerScalesTest, RefuseARangeThatIsNotFinite) {
   }
 }
 
+TEST_F(LayerScalesTest, RefuseASecondOperandsRangeThatIsNotFinite) {
+  ExportFixture fixture("deit_tiny", 0.2);
+  fixture.candidate().activation_ranges.back() = {0, std::numeric_limits<double>::quiet_NaN()};
+  const absl::Status status = ComputeScales(fixture.plan(), fixture.candidate(), fixture.weights()).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("second operand's range of layer block11.attention.mix"));
+}
+
 TEST_F(LayerScalesTest, RefuseACandidateWithoutCalibration) {
+  fixture_.candidate().activation_ranges.pop_back();
+  EXPECT_TRUE(absl::IsFailedPrecondition(Compute().status()));
   fixture_.candidate().activation_ranges.clear();
   EXPECT_TRUE(absl::IsFailedPrecondition(Compute().status()));
 }
