@@ -47,6 +47,14 @@ void AddPlan(const v1::Job& job, Lines& lines) {
                                                CostText(plan.reachable_max(), unit)));
   lines.emplace_back(
       "network", absl::StrFormat("%.4g MMACs, %d parameters", plan.total_macs() / 1e6, plan.parameters()));
+  if (plan.decisions_size() > 0) {
+    lines.emplace_back("space", absl::StrFormat("%d decisions, 10^%.1f configurations", plan.decisions_size(),
+                                                plan.space_size_log10()));
+    for (const v1::DecisionInfo& decision : plan.decisions()) {
+      if (decision.layers_size() < 2) continue;
+      lines.emplace_back("group", absl::StrCat(decision.name(), ": ", absl::StrJoin(decision.layers(), " ")));
+    }
+  }
   lines.emplace_back("steps", absl::StrCat(plan.total_steps()));
   lines.emplace_back("plan", plan.fingerprint());
 }
@@ -90,6 +98,10 @@ std::string JobText(const v1::Job& job) {
       lines.emplace_back("float", QualityText(result.float_search(),
                                               result.has_float_test() ? &result.float_test() : nullptr));
     lines.emplace_back("rejected", absl::StrCat(result.rejected_steps(), " steps"));
+    if (result.images_trained() > 0) {
+      lines.emplace_back("images", absl::StrCat(result.images_trained(), " trained, ",
+                                                result.images_evaluated(), " evaluated"));
+    }
     lines.emplace_back("worker", result.worker_version());
   }
   if (job.has_create_time()) lines.emplace_back("submitted", TimeText(job.create_time()));
@@ -120,7 +132,12 @@ std::string ConstrainedUnit(const v1::Plan& plan) {
 }
 
 std::string TargetText(const v1::Job& job) {
-  const std::string text = CostText(job.plan().target(), ConstrainedUnit(job.plan()));
+  const std::string unit = ConstrainedUnit(job.plan());
+  const std::string text = CostText(job.plan().target(), unit);
+  if (job.plan().targets_size() > 1) {
+    return absl::StrCat(job.plan().targets_size(), " targets, ", text, " to ",
+                        CostText(*job.plan().targets().rbegin(), unit));
+  }
   const std::string& asked = job.spec().cost().target();
   return asked.empty() || asked == text ? text : absl::StrCat(text, " (", asked, ")");
 }

@@ -55,10 +55,10 @@ bool CandidateBook::Better(const Candidate& a, const Candidate& b) const {
   return a.number < b.number;
 }
 
-size_t CandidateBook::BestWithinTarget(const std::vector<size_t>& among) const {
+size_t CandidateBook::BestWithin(const std::vector<size_t>& among, double budget) const {
   size_t best = candidates_.size();
   for (size_t index : among) {
-    if (!candidates_[index].feasible) continue;
+    if (candidates_[index].costs[plan_.constrained] > budget) continue;
     if (best == candidates_.size() || Better(candidates_[index], candidates_[best])) best = index;
   }
   PRECIS_CHECK(best < candidates_.size());

@@ -21,6 +21,7 @@ namespace {
 constexpr int64_t kMostNameCharacters = 100;
 constexpr int64_t kMostPathBytes = 4096;
 constexpr int64_t kMostThreads = 1024;
+constexpr int64_t kMostTargets = 64;
 
 bool HasControlCharacter(std::string_view text) {
   for (const char c : text) {
@@ -67,49 +68,6 @@ void CheckTexts(const JobSpec& spec, Violations& violations) {
   }
 }
 
-void CheckSpace(const SpaceSpec& space, Violations& violations) {
-  if (space.formats.empty()) {
-    violations.push_back(
-        {"space.formats",
-         "is empty: list at least one format, such as [int4, int8]. \"precis formats\" shows "
-         "all of them."});
-  }
-  std::vector<LayerFormats> seen;
-  std::vector<size_t> seen_at;
-  for (size_t i = 0; i < space.formats.size(); ++i) {
-    const std::string field = absl::StrCat("space.formats[", i, "]");
-    const absl::StatusOr<LayerFormats> option = ParseLayerFormats(space.formats[i]);
-    if (!option.ok()) {
-      violations.push_back({field, std::string(option.status().message())});
-      continue;
-    }
-    if (!HoldsNegatives(option->weight)) {
-      const Format relative = {.element = IntegerElement(option->weight.element.bits), .scale = {}};
-      violations.push_back(
-          {field,
-           absl::StrCat("\"", FormatName(option->weight), "\" (", DescribeFormat(option->weight),
-                        ") has no values below 0, and weights do: give weights and activations a format "
-                        "each, as in \"",
-                        FormatName(relative), "/", FormatName(option->activation), "\".")});
-      continue;
-    }
-    size_t earlier = 0;
-    while (earlier < seen.size() && seen[earlier] != *option) ++earlier;
-    if (earlier < seen.size()) {
-      const std::string& first = space.formats[seen_at[earlier]];
-      violations.push_back(
-          {field, absl::StrCat("\"", space.formats[i], "\" is already in the list",
-                               first == space.formats[i]
-                                   ? ""
-                                   : absl::StrCat(" as \"", first, "\", another name of the same format"),
-                               " (space.formats[", seen_at[earlier], "]): take one of them out.")});
-      continue;
-    }
-    seen.push_back(*option);
-    seen_at.push_back(i);
-  }
-}
-
 void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& violations) {
   if (ranges.weights == RangeRule::kMovingAverage) {
     violations.push_back(
@@ -121,21 +79,44 @@ void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& viol
   check.Real("ranges.momentum", ranges.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
 }
 
-void CheckCost(const CostSpec& cost, Violations& violations) {
-  const size_t before = violations.size();
-  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
-  if (violations.size() == before) {
-    const absl::StatusOr<Target> target = ParseTarget(cost.target, cost.metric);
-    if (!target.ok()) violations.push_back({"cost.target", std::string(target.status().message())});
-    return;
-  }
-  // Whose unit it should be is not known, so only what suits no metric at all is a fault.
+// A target's text; of a metric that is not known, only what suits no metric at all is a fault.
+void CheckTarget(const std::string& field, const std::string& text, const std::string& metric, bool metric_ok,
+                 Violations& violations) {
   absl::Status fault;
-  for (const std::string& metric : CostModelNames()) {
-    fault = ParseTarget(cost.target, metric).status();
+  for (const std::string& each : metric_ok ? std::vector<std::string>{metric} : CostModelNames()) {
+    fault = ParseTarget(text, each).status();
     if (fault.ok()) return;
   }
-  violations.push_back({"cost.target", std::string(fault.message())});
+  violations.push_back({field, std::string(fault.message())});
+}
+
+void CheckCost(const CostSpec& cost, RangeCheck& check, Violations& violations) {
+  const size_t before = violations.size();
+  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
+  const bool metric_ok = violations.size() == before;
+  const bool has_range = cost.range.count != 0 || !cost.range.from.empty() || !cost.range.to.empty();
+  const int kinds = (cost.target.empty() ? 0 : 1) + (cost.targets.empty() ? 0 : 1) + (has_range ? 1 : 0);
+  if (kinds > 1) {
+    violations.push_back({"cost.target",
+                          "is one way to name targets, cost.targets and cost.range are others: give "
+                          "only one of the three."});
+    return;
+  }
+  for (size_t i = 0; i < cost.targets.size(); ++i) {
+    CheckTarget(absl::StrCat("cost.targets[", i, "]"), cost.targets[i], cost.metric, metric_ok, violations);
+  }
+  if (cost.targets.size() > kMostTargets) {
+    violations.push_back({"cost.targets", absl::StrCat("has ", cost.targets.size(), " targets: at most ",
+                                                       kMostTargets, " are allowed. Take some out.")});
+  }
+  if (has_range) {
+    CheckTarget("cost.range.from", cost.range.from, cost.metric, metric_ok, violations);
+    CheckTarget("cost.range.to", cost.range.to, cost.metric, metric_ok, violations);
+    check.Whole("cost.range.count", cost.range.count, 2, kMostTargets, "", "It is the number of targets.");
+  }
+  if (cost.targets.empty() && !has_range) {
+    CheckTarget("cost.target", cost.target, cost.metric, metric_ok, violations);
+  }
 }
 
 void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {
@@ -185,6 +166,12 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.widest_probability));
   check.Real("controller.widest_share", controller.widest_share, {.least = 0, .most = 1},
              fallback(defaults.widest_share));
+  check.Real("controller.adam_beta1", controller.adam_beta1, {.least = 0, .below = 1},
+             fallback(defaults.adam_beta1));
+  check.Whole("controller.refinements", controller.refinements, 0, 100, "",
+              absl::StrCat("The default is ", defaults.refinements, "."));
+  check.Whole("controller.evaluations", controller.evaluations, 0, 1000000, "",
+              "0 means as many as precis would measure.");
   check.Real("controller.entropy_weight", controller.entropy_weight, {.least = 0, .most = 1000},
              fallback(defaults.entropy_weight));
 }
@@ -210,6 +197,83 @@ void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& 
 }
 
 }  // namespace
+
+const char* AlgorithmName(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kPrecis:
+      return "precis";
+    case Algorithm::kReinforce:
+      return "reinforce";
+    case Algorithm::kFliqs:
+      return "fliqs";
+    case Algorithm::kTunas:
+      return "tunas";
+    case Algorithm::kRandom:
+      return "random";
+    case Algorithm::kEvolution:
+      return "evolution";
+    case Algorithm::kSensitivity:
+      return "sensitivity";
+    case Algorithm::kUniform:
+      return "uniform";
+  }
+  return "unknown";
+}
+
+void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
+  spec.reward = {};
+  spec.controller = {};
+  spec.finish = {};
+  spec.training.ranges = kLearnedRanges;
+  ControllerSpec& controller = spec.controller;
+  controller.algorithm = algorithm;
+  switch (algorithm) {
+    case Algorithm::kPrecis:
+      return;
+    case Algorithm::kReinforce:
+      controller.warmup_share = 0.25;
+      controller.screening_images = 512;
+      return;
+    case Algorithm::kFliqs:
+      spec.reward.quality = QualitySource::kTrainLoss;
+      spec.training.ranges = {};
+      controller.warmup_share = 0.25;
+      controller.learning_rate = 0.005;
+      controller.baseline_momentum = 0.99;
+      controller.widest_probability = controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.entropy_weight = 0.5;
+      spec.finish.frozen_share = 0;
+      return;
+    case Algorithm::kTunas:
+      controller.warmup_share = 0.25;
+      controller.learning_rate = 0.0048;
+      controller.rate_schedule = RateSchedule::kGrowing;
+      controller.adam_beta1 = 0;
+      controller.baseline_debiased = true;
+      controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.entropy_weight = 0;
+      controller.log_prob = LogProbReduction::kSum;
+      return;
+    case Algorithm::kRandom:
+    case Algorithm::kEvolution:
+      controller.warmup_share = 0.25;
+      return;
+    case Algorithm::kSensitivity:
+      controller.warmup_share = 0;
+      controller.widest_share = 1;
+      controller.refinements = 0;
+      spec.finish.frozen_share = 0.6;
+      return;
+    case Algorithm::kUniform:
+      controller.warmup_share = 0;
+      controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.refinements = 0;
+      return;
+  }
+}
 
 Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
   const double images = static_cast<double>(dataset.train_images - spec.data.search_images);
@@ -252,7 +316,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
       dataset != nullptr && search_images_ok ? all_images - spec.data.search_images : all_images;
 
   CheckSpace(spec.space, violations);
-  CheckCost(spec.cost, violations);
+  CheckCost(spec.cost, check, violations);
   if (spec.reward.beta != kUnsetBeta) {
     check.Real("reward.beta", spec.reward.beta, {.least = 0, .most = 1000},
                "The default is 0.1 for search_accuracy, 1 for train_loss.");

@@ -31,13 +31,20 @@ struct Plan {
   SearchSpace space;
   std::vector<std::shared_ptr<const CostModel>> costs;  // all metrics; costs[constrained] is the target's
   size_t constrained = 0;
-  double target = 0;    // in costs[constrained]'s unit
+  // In costs[constrained]'s unit, falling, at least one; and how the job names them. `target` is the first: a
+  // candidate within it is within one of them.
+  std::vector<double> targets;
+  std::vector<std::string> target_texts;
+  double target = 0;
   double cheapest = 0;  // the reachable range
   double dearest = 0;
-  // Steps: [0, warmup) sampled uniformly, [warmup, search) by the policy, [search, total) frozen.
+  // Steps: [0, search) shared by all targets, of which [0, warmup) warm-up; [search, total) frozen, in equal
+  // parts for the targets in their order.
   int64_t warmup_steps = 0;
   int64_t search_steps = 0;
   int64_t total_steps = 0;
+  // One past the last frozen step of a target.
+  int64_t LegEnd(size_t target) const;
   // Uniform assignments of the allowed formats, and "first and last layer 8 bits, the rest uniform" for
   // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits).
   std::vector<Reference> references;

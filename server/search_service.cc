@@ -64,6 +64,7 @@ grpc::Status SearchServiceImpl::SubmitJob(grpc::ServerContext* context, const v1
   if (request->validate_only()) {
     *response = JobToWire(checked.record);
     response->clear_state();
+    SpaceToWire(*checked.plan, *response->mutable_plan());
     return grpc::Status::OK;
   }
   absl::StatusOr<JobRecord> job = manager_->Submit(std::move(checked.record));

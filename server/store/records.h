@@ -25,7 +25,8 @@ struct PlanSummary {
   std::vector<std::string> cost_units;
   std::vector<std::string> cost_bases;
   int64_t constrained = 0;
-  double target = 0;
+  double target = 0;            // the largest
+  std::vector<double> targets;  // falling
   double cheapest = 0;
   double dearest = 0;
   int64_t total_steps = 0;

@@ -22,6 +22,12 @@ absl::Status InsertPlanRows(Connection& connection, const JobRecord& job) {
     cost.Bind(job.id, static_cast<int64_t>(i), plan.cost_names[i], plan.cost_units[i], plan.cost_bases[i]);
     if (absl::Status status = cost.Run(); !status.ok()) return status;
   }
+  Statement target =
+      connection.Prepare("INSERT INTO job_targets (job_id, position, target) VALUES (?, ?, ?)");
+  for (size_t i = 0; i < plan.targets.size(); ++i) {
+    target.Bind(job.id, static_cast<int64_t>(i), plan.targets[i]);
+    if (absl::Status status = target.Run(); !status.ok()) return status;
+  }
   Statement layer = connection.Prepare("INSERT INTO job_layers (job_id, position, name) VALUES (?, ?, ?)");
   for (size_t i = 0; i < plan.layer_names.size(); ++i) {
     layer.Bind(job.id, static_cast<int64_t>(i), plan.layer_names[i]);
@@ -38,12 +44,13 @@ absl::Status PutResultRow(Connection& connection, const JobRecord& job) {
   Statement put = connection.Prepare(
       "INSERT OR REPLACE INTO results (job_id, final_candidate, float_search_accuracy, float_search_loss, "
       "float_search_images, float_test_accuracy, float_test_loss, float_test_images, rejected_steps, "
-      "mean_entropy, mean_max_probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "mean_entropy, mean_max_probability, images_trained, images_evaluated) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   return put
       .Bind(job.id, result.final_candidate, result.float_search.accuracy, result.float_search.loss,
             result.float_search.images, result.float_test.accuracy, result.float_test.loss,
             result.float_test.images, result.rejected_steps, result.policy.mean_entropy,
-            result.policy.mean_max_probability)
+            result.policy.mean_max_probability, result.images_trained, result.images_evaluated)
       .Run();
 }
 
@@ -90,6 +97,13 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
     return absl::DataLossError(absl::StrCat("store: job ", job.id, " has lost its costs"));
   }
 
+  Statement targets = connection.Prepare("SELECT target FROM job_targets WHERE job_id = ? ORDER BY position");
+  targets.Bind(job.id);
+  for (row = targets.Step(); row.ok() && *row; row = targets.Step()) {
+    job.plan.targets.push_back(targets.Double());
+  }
+  if (!row.ok()) return row.status();
+
   Statement layers = connection.Prepare("SELECT name FROM job_layers WHERE job_id = ? ORDER BY position");
   layers.Bind(job.id);
   for (row = layers.Step(); row.ok() && *row; row = layers.Step()) {
@@ -100,7 +114,7 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
   Statement results = connection.Prepare(
       "SELECT final_candidate, float_search_accuracy, float_search_loss, float_search_images, "
       "float_test_accuracy, float_test_loss, float_test_images, rejected_steps, mean_entropy, "
-      "mean_max_probability FROM results WHERE job_id = ?");
+      "mean_max_probability, images_trained, images_evaluated FROM results WHERE job_id = ?");
   row = results.Bind(job.id).Step();
   if (!row.ok()) return row.status();
   if (*row) {
@@ -115,6 +129,8 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
     result.rejected_steps = results.Int();
     result.policy.mean_entropy = results.Double();
     result.policy.mean_max_probability = results.Double();
+    result.images_trained = results.Int();
+    result.images_evaluated = results.Int();
   }
   return absl::OkStatus();
 }

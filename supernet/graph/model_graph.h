@@ -87,6 +87,7 @@ struct Layer {
   int64_t input_elements = 0;      // activation elements read, for one image
   bool nonnegative_input = false;  // whether the input is never below 0: it comes from a ReLU, by pooling or
                                    // sums of such at most
+  std::string group = {};          // layers of one group share a decision unless a job splits them; or empty
 };
 
 const char* LayerKindName(Layer::Kind kind);  // "conv2d", "depthwise_conv2d", "linear"

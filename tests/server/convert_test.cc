@@ -29,6 +29,10 @@ void FillEveryField(Message& message, int& counter) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
     ++counter;
     if (field->is_repeated()) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        FillEveryField(*reflection->AddMessage(&message, field), counter);
+        continue;
+      }
       ASSERT_EQ(field->cpp_type(), FieldDescriptor::CPPTYPE_STRING);
       reflection->AddString(&message, field, absl::StrCat("text", counter));
       continue;
@@ -168,7 +172,7 @@ TEST(Convert, UnknownEnumNumbersNameTheirField) {
     EXPECT_THAT(violation.message, HasSubstr("77"));
   }
   EXPECT_THAT(fields, testing::UnorderedElementsAreArray(paths));
-  EXPECT_EQ(violations.size(), 8u);
+  EXPECT_EQ(violations.size(), 12u);
 }
 
 TEST(Convert, UnknownEnumMessagesListTheChoicesAsAJobFileWritesThem) {
