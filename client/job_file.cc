@@ -149,9 +149,11 @@ class Reader {
   void ReadList(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
                 Message& message) {
     if (node.kind != YamlNode::Kind::kSequence) {
-      const std::string example = node.kind == YamlNode::Kind::kScalar
-                                      ? absl::StrCat("[", Printable(node.text), "]")
-                                      : "[int4, int8]";
+      const bool of_messages = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+      const std::string example =
+          of_messages ? absl::StrCat("[{", absl::StrJoin(FieldNames(*field.message_type()), ": …, "), ": …}]")
+          : node.kind == YamlNode::Kind::kScalar ? absl::StrCat("[", Printable(node.text), "]")
+                                                 : "[int4, int8]";
       return AddFault(node.place, path,
                       absl::StrCat("must be a list, such as ", example, ", not ", Describe(node), "."));
     }
@@ -159,7 +161,14 @@ class Reader {
       const YamlNode& item = node.items[i];
       const std::string below = absl::StrCat(path, "[", i, "]");
       file_.places[below] = item.place;
-      if (item.kind != YamlNode::Kind::kScalar) {
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        Message& added = *message.GetReflection()->AddMessage(&message, &field);
+        if (item.kind == YamlNode::Kind::kMapping) {
+          ReadMessage(item, below, added);
+        } else {
+          AddExpected(item, below, field);
+        }
+      } else if (item.kind != YamlNode::Kind::kScalar) {
         AddExpected(item, below, field);
         message.GetReflection()->AddString(&message, &field, "");  // keeps the server's indices in step
       } else {
@@ -243,7 +252,7 @@ void AppendFields(const Descriptor& type, int indent, std::string& text) {
     const FieldDescriptor& field = *type.field(i);
     absl::StrAppend(&text, std::string(static_cast<size_t>(indent), ' '), field.name(), ":");
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      absl::StrAppend(&text, "\n");
+      absl::StrAppend(&text, field.is_repeated() ? " <list of>\n" : "\n");
       AppendFields(*field.message_type(), indent + 2, text);
     } else {
       absl::StrAppend(&text, " <", field.is_repeated() ? "list of " : "", Expected(field), ">\n");
@@ -328,7 +337,8 @@ std::string FaultText(const Fault& fault, absl::string_view file) {
 std::string JobFileHelp() {
   std::string text =
       "A job file is YAML with these fields. Only model.name, data.name, space.formats and cost.target are\n"
-      "required; every other field has a default. Samples are in deploy/jobs/.\n\n";
+      "required; every other field has a default. Samples are in deploy/jobs/. cost.table names a CSV "
+      "file.\n\n";
   AppendFields(*v1::JobSpec::descriptor(), 2, text);
   return text;
 }

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "search/cost/cost_model.h"
-#include "search/cost/target.h"
+#include "search/cost_check.h"
+#include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
 #include "supernet/formats/format.h"
@@ -33,21 +33,6 @@ int64_t CharactersOfUtf8(std::string_view text) {
   int64_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   return count;
-}
-
-// A name out of a list, or a violation that lists them.
-void CheckName(const std::string& field, const std::string& name, const std::string& what,
-               const std::vector<std::string>& known, Violations& violations) {
-  for (const std::string& each : known) {
-    if (each == name) return;
-  }
-  const std::string choices = absl::StrJoin(known, ", ");
-  if (name.empty()) {
-    violations.push_back({field, absl::StrCat("a ", what, " is required: give one of ", choices, ".")});
-  } else {
-    violations.push_back({field, absl::StrCat("there is no ", what, " \"", name, "\": give one of ", choices,
-                                              ".", DidYouMean(name, known))});
-  }
 }
 
 void CheckTexts(const JobSpec& spec, Violations& violations) {
@@ -119,23 +104,6 @@ void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& viol
   }
   check.Real("ranges.percentile", ranges.percentile, {.above = 50, .most = 100}, "The default is 99.99.");
   check.Real("ranges.momentum", ranges.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
-}
-
-void CheckCost(const CostSpec& cost, Violations& violations) {
-  const size_t before = violations.size();
-  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
-  if (violations.size() == before) {
-    const absl::StatusOr<Target> target = ParseTarget(cost.target, cost.metric);
-    if (!target.ok()) violations.push_back({"cost.target", std::string(target.status().message())});
-    return;
-  }
-  // Whose unit it should be is not known, so only what suits no metric at all is a fault.
-  absl::Status fault;
-  for (const std::string& metric : CostModelNames()) {
-    fault = ParseTarget(cost.target, metric).status();
-    if (fault.ok()) return;
-  }
-  violations.push_back({"cost.target", std::string(fault.message())});
 }
 
 void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {

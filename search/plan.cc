@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "search/cost/target.h"
 #include "search/fingerprint.h"
+#include "search/plan_costs.h"
 #include "search/range_check.h"
 #include "search/reward.h"
 #include "supernet/formats/check.h"
@@ -40,19 +41,7 @@ std::vector<LayerFormats> AllowedOptions(const SpaceSpec& space) {
   return options;
 }
 
-// As CostText, but never below `value` when read back, so that it can be offered as a target.
-std::string CostTextAtLeast(const std::string& metric, double value) {
-  double shown = value;
-  for (int i = 0; i < 100; ++i) {
-    std::string text = CostText(metric, shown);
-    const absl::StatusOr<Target> parsed = ParseTarget(text, metric);
-    if (parsed.ok() && parsed->amount >= value) return text;
-    shown += value * 1e-4;
-  }
-  return NumberText(value);
-}
-
-// Likewise a multiple of `unit`: four digits after the point, rounded up.
+// A multiple of `unit` that is not below `value`: four digits after the point.
 std::string MultipleAtLeast(double value, double unit) {
   double count = std::ceil(value / unit * 1e4);
   while (count / 1e4 * unit < value) ++count;
@@ -107,22 +96,24 @@ void CheckOptions(const Plan& plan, Violations& violations) {
 
 Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats, const Target& target) {
   const CostModel& model = *plan.costs[plan.constrained];
-  const std::string metric = model.name();
   const Format unit_format = target.relative_to.value_or(*ParseFormat("int4"));
-  const double unit = TotalCost(model, UniformAssignment(plan.layers.size(), unit_format));
+  // A user's table may not have int4.
+  const bool has_unit = PricesUniform(model, plan.layers.size(), {unit_format, unit_format});
+  const double unit = has_unit ? TotalCost(model, UniformAssignment(plan.layers.size(), unit_format)) : 0;
   const std::string times = absl::StrCat("x ", FormatName(unit_format));
   const auto end = [&](double cost) {
-    return absl::StrCat(CostText(metric, cost), " (", UniformName(plan, formats, cost), "; ",
-                        absl::StrCat(cost / unit), times, ")");
+    return absl::StrCat(CostText(model, cost), " (", UniformName(plan, formats, cost),
+                        unit > 0 ? absl::StrCat("; ", cost / unit, times) : "", ")");
   };
   const std::string asked = target.relative_to.has_value() ? absl::StrCat("\"", plan.spec.cost.target, "\", ",
-                                                                          CostText(metric, plan.target), ",")
+                                                                          CostText(model, plan.target), ",")
                                                            : absl::StrCat("\"", plan.spec.cost.target, "\"");
+  const std::string multiple =
+      unit > 0 ? absl::StrCat(" or \"", MultipleAtLeast(plan.cheapest, unit), times, "\"") : "";
   return {"cost.target",
           absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
                        ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
-                       CostTextAtLeast(metric, plan.cheapest), " or \"", MultipleAtLeast(plan.cheapest, unit),
-                       times, "\", or allow a narrower format.")};
+                       CostTextAtLeast(model, plan.cheapest), multiple, ", or allow a narrower format.")};
 }
 
 // Appends unless the same assignment is there already.
@@ -179,7 +170,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   Violations& violations = compiled.violations;
   violations = Validate(spec, datasets);
   // Faults elsewhere do not hide one of the network or the target: the author learns of all at once.
-  for (const char* needed : {"model.", "data.name", "space.", "cost."}) {
+  for (const char* needed : {"model.", "data.name", "space."}) {
     if (Concerns(violations, needed)) return compiled;
   }
 
@@ -198,6 +189,9 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
                                           .layers = graph->Layers(),
                                           .space = {},
                                           .costs = {},
+                                          .ranges = {},
+                                          .limits = {},
+                                          .fitting = {},
                                           .references = {},
                                           .fingerprint = ""});
   PRECIS_CHECK(!plan->layers.empty());
@@ -205,17 +199,17 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   const size_t before = violations.size();
   CheckOptions(*plan, violations);
   if (violations.size() > before) return compiled;
-  for (const std::string& name : CostModelNames()) {
-    if (name == spec.cost.metric) plan->constrained = plan->costs.size();
-    plan->costs.push_back(*MakeCostModel(name, plan->layers));
-  }
+  AddCosts(*plan, !Concerns(violations, "cost."), violations);
+  if (plan->costs.empty()) return compiled;
   const CostModel& model = *plan->costs[plan->constrained];
-  const Target target = *ParseTarget(spec.cost.target, spec.cost.metric);
+  const Target target = *ParseTarget(spec.cost.target, spec.cost.metric, TableUnitOf(*plan));
+  if (absl::Status status = CheckTarget(target, model, plan->layers.size()); !status.ok()) {
+    violations.push_back({"cost.target", std::string(status.message())});
+    return compiled;
+  }
   plan->target = ResolveTarget(target, model, plan->layers.size());
-  const CostRange range = ReachableCost(model, plan->space);
-  plan->cheapest = range.min;
-  plan->dearest = range.max;
   if (plan->target < plan->cheapest) violations.push_back(OutOfReach(*plan, options, target));
+  AddLimits(*plan, violations);
   if (!violations.empty()) return compiled;
 
   const Schedule schedule = ScheduleOf(spec, dataset);

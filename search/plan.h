@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "search/controller/controller.h"
 #include "search/cost/cost_model.h"
 #include "search/job_spec.h"
 #include "search/violation.h"
@@ -23,17 +24,26 @@ struct Reference {
   Assignment assignment;
 };
 
+// costs[cost] of a candidate may be `amount` at most, in its own unit.
+struct CostLimit {
+  size_t cost = 0;
+  double amount = 0;
+};
+
 struct Plan {
   JobSpec spec;  // as submitted, with derived fields filled in
   DatasetInfo dataset;
   ModelGraph graph;
   std::vector<Layer> layers;
   SearchSpace space;
-  std::vector<std::shared_ptr<const CostModel>> costs;  // all metrics; costs[constrained] is the target's
+  std::vector<std::shared_ptr<const CostModel>> costs;  // those reported; costs[constrained] is the target's
+  std::vector<CostRange> ranges;                        // of each cost over the space, by itself
   size_t constrained = 0;
   double target = 0;    // in costs[constrained]'s unit
   double cheapest = 0;  // the reachable range
   double dearest = 0;
+  std::vector<CostLimit> limits;  // all that a feasible candidate is within; the first is the target
+  Choices fitting;                // choices within all of them
   // Steps: [0, warmup) sampled uniformly, [warmup, search) by the policy, [search, total) frozen.
   int64_t warmup_steps = 0;
   int64_t search_steps = 0;

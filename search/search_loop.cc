@@ -10,11 +10,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "search/bounded_choice.h"
 #include "search/controller/reinforce.h"
 #include "search/cost/target.h"
-#include "search/final_choice.h"
 #include "search/format_error.h"
 #include "search/oracle_session.h"
+#include "search/plan_costs.h"
 #include "search/reward.h"
 #include "search/sample_choice.h"
 #include "search/sample_log.h"
@@ -173,7 +174,7 @@ absl::Status SearchRun::Search() {
     if (!widest || (probes && outcome->applied)) {
       const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
       if (!quality.ok()) return quality.status();
-      Learn(choices, TotalCost(cost_model(), assignment), *quality);
+      Learn(choices, BindingCost(plan_, assignment), *quality);
     }
 
     const PolicySummary policy = controller_.Summary();
@@ -189,11 +190,11 @@ absl::Status SearchRun::Search() {
 }
 
 Choices SearchRun::MostProbable() const {
-  return MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
+  return MostProbableWithin(plan_, controller_.LogProbabilities(), plan_.target);
 }
 
 Choices SearchRun::EstimatedBest(double budget) const {
-  return MostProbableWithin(plan_.space, estimate_.effects, cost_model(), budget);
+  return MostProbableWithin(plan_, estimate_.effects, budget);
 }
 
 // Takes a third of the slots for sampled candidates at most, so that most remain for those that are known
@@ -214,7 +215,7 @@ size_t SearchRun::Enter(const Choices& choices, const std::string& label) {
 std::vector<size_t> SearchRun::EnterReferences(bool all) {
   std::vector<size_t> entered;
   for (const Reference& reference : plan_.references) {
-    if (!all && TotalCost(cost_model(), reference.assignment) > plan_.target) continue;
+    if (!all && BindingCost(plan_, reference.assignment) > plan_.target) continue;
     const std::optional<Choices> choices = ChoicesOf(plan_.space, reference.assignment);
     entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name,
                                           choices.has_value() ? samples_.FirstStep(*choices) : -1));
@@ -227,8 +228,7 @@ std::vector<PricedSample> SearchRun::PricedSamples() const {
   priced.reserve(estimate_.samples.size());
   for (const SampleEstimate& sample : estimate_.samples) {
     const Assignment assignment = plan_.space.Apply(sample.choices);
-    priced.push_back(
-        {TotalCost(cost_model(), assignment), sample.quality, session_.book.Contains(assignment)});
+    priced.push_back({BindingCost(plan_, assignment), sample.quality, session_.book.Contains(assignment)});
   }
   return priced;
 }

@@ -72,6 +72,11 @@ void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Vi
   spec.space.formats.assign(wire.space().formats().begin(), wire.space().formats().end());
   if (!wire.cost().metric().empty()) spec.cost.metric = wire.cost().metric();
   spec.cost.target = wire.cost().target();
+  for (const v1::CostLimit& limit : wire.cost().limits()) {
+    spec.cost.limits.push_back({limit.metric(), limit.at_most()});
+  }
+  spec.cost.report.assign(wire.cost().report().begin(), wire.cost().report().end());
+  spec.cost.table = wire.cost().table();
 }
 
 void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
@@ -156,6 +161,13 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   for (const std::string& format : spec.space.formats) wire.mutable_space()->add_formats(format);
   wire.mutable_cost()->set_metric(spec.cost.metric);
   wire.mutable_cost()->set_target(spec.cost.target);
+  for (const search::CostLimitSpec& limit : spec.cost.limits) {
+    v1::CostLimit& each = *wire.mutable_cost()->add_limits();
+    each.set_metric(limit.metric);
+    each.set_at_most(limit.at_most);
+  }
+  for (const std::string& metric : spec.cost.report) wire.mutable_cost()->add_report(metric);
+  wire.mutable_cost()->set_table(spec.cost.table);
   v1::RewardSpec& reward = *wire.mutable_reward();
   reward.set_quality(ToWire(kQualitySources, spec.reward.quality));
   reward.set_shape(ToWire(kRewardShapes, spec.reward.shape));

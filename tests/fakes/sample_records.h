@@ -48,6 +48,8 @@ inline JobRecord SampleJob(const std::string& id) {
   job.plan.cost_names = {"bops", "model_size"};
   job.plan.cost_units = {"BOPs", "bits"};
   job.plan.cost_bases = {"all layers", "all weights"};
+  job.plan.cost_ranges = {{1e6, 1.0 / 3 * 1e9}, {1, 1e300}};
+  job.plan.cost_limits = {std::nullopt, 0.1 + 0.2};
   job.plan.constrained = 1;
   job.plan.target = 0.1 + 0.2;
   job.plan.cheapest = 1;
@@ -113,6 +115,12 @@ inline std::string JobText(const JobRecord& job) {
   for (const auto* list : {&plan.cost_names, &plan.cost_units, &plan.cost_bases, &plan.layer_names}) {
     absl::StrAppend(&text, "|list");
     for (const std::string& item : *list) absl::StrAppend(&text, ",", item);
+  }
+  for (const search::CostRange& range : plan.cost_ranges) {
+    absl::StrAppend(&text, "|", ExactText(range.min), "…", ExactText(range.max));
+  }
+  for (const std::optional<double>& limit : plan.cost_limits) {
+    absl::StrAppend(&text, "|", limit ? ExactText(*limit) : "-");
   }
   absl::StrAppend(&text, "|", ExactText(plan.target), "|", ExactText(plan.cheapest), "|",
                   ExactText(plan.dearest), "|", plan.total_steps, "|", plan.total_macs, "|");
