@@ -203,11 +203,14 @@ class CommandLine {
   }
 
   void AddFeasible(CLI::App* command) {
-    command->add_flag("--feasible", feasible_, "Only candidates within the target");
+    command->add_flag("--feasible", feasible_, "Only candidates within the target and all limits");
   }
 
   void AddCatalogueCommands() {
     const std::vector<std::string> many = {"table", "json", "csv"};
+    AddOutput(Add("costs", "List the cost metrics: unit, what is counted, where constants come from",
+                  [this](Session session) { return Costs(session, OutputFormatFrom(output_)); }),
+              many);
     AddOutput(Add("models", "List the networks and data sets that the server knows",
                   [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
               many);

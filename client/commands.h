@@ -96,6 +96,8 @@ struct QuantizeOptions {
 // row: blocks form along it. An error names every line that is not a number.
 absl::StatusOr<int> Quantize(const Environment& environment, const QuantizeOptions& options);
 
+// The cost metrics with unit and basis.
+absl::StatusOr<int> Costs(Session session, OutputFormat output);
 absl::StatusOr<int> Models(Session session, OutputFormat output);
 // Never fails because there is no server: that is then said.
 absl::StatusOr<int> Version(Session session, OutputFormat output);

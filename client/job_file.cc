@@ -149,14 +149,11 @@ class Reader {
   void ReadList(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
                 Message& message) {
     if (node.kind != YamlNode::Kind::kSequence) {
-      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        return AddFault(node.place, path,
-                        absl::StrCat("must be a list of items that begin with \"- \", each ", Expected(field),
-                                     ", not ", Describe(node), "."));
-      }
-      const std::string example = node.kind == YamlNode::Kind::kScalar
-                                      ? absl::StrCat("[", Printable(node.text), "]")
-                                      : "[int4, int8]";
+      const bool of_messages = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+      const std::string example =
+          of_messages ? absl::StrCat("[{", absl::StrJoin(FieldNames(*field.message_type()), ": …, "), ": …}]")
+          : node.kind == YamlNode::Kind::kScalar ? absl::StrCat("[", Printable(node.text), "]")
+                                                 : "[int4, int8]";
       return AddFault(node.place, path,
                       absl::StrCat("must be a list, such as ", example, ", not ", Describe(node), "."));
     }
@@ -341,8 +338,8 @@ std::string FaultText(const Fault& fault, absl::string_view file) {
 std::string JobFileHelp() {
   std::string text =
       "A job file is YAML with these fields. Only model.name, data.name, space.formats and a target\n"
-      "(cost.target, cost.targets or cost.range) are required; every other field has a default. Samples are "
-      "in deploy/jobs/.\n\n";
+      "(cost.target, cost.targets or cost.range) are required; every other field has a default. cost.table\n"
+      "names a CSV file. Samples are in deploy/jobs/.\n\n";
   AppendFields(*v1::JobSpec::descriptor(), 2, text);
   return text;
 }

@@ -43,8 +43,20 @@ void AddPlan(const v1::Job& job, Lines& lines) {
   const v1::Plan& plan = job.plan();
   const std::string unit = ConstrainedUnit(plan);
   lines.emplace_back("target", absl::StrCat(plan.constrained_metric(), " at most ", TargetText(job)));
-  lines.emplace_back("reachable", absl::StrCat(CostText(plan.reachable_min(), unit), " to ",
-                                               CostText(plan.reachable_max(), unit)));
+  const auto range = [](double low, double high, const std::string& in) {
+    return absl::StrCat(CostText(low, in), " to ", CostText(high, in));
+  };
+  lines.emplace_back("reachable", range(plan.reachable_min(), plan.reachable_max(), unit));
+  for (const v1::CostMetric& metric : plan.costs()) {
+    if (metric.name() == plan.constrained_metric()) continue;
+    std::string text;
+    // Jobs from before the ranges of all costs were kept have none.
+    if (metric.reachable_max() > 0)
+      text = range(metric.reachable_min(), metric.reachable_max(), metric.unit());
+    if (metric.has_at_most())
+      absl::StrAppend(&text, text.empty() ? "" : ", ", "at most ", CostText(metric.at_most(), metric.unit()));
+    if (!text.empty()) lines.emplace_back("", absl::StrCat(metric.name(), " ", text));
+  }
   lines.emplace_back(
       "network", absl::StrFormat("%.4g MMACs, %d parameters", plan.total_macs() / 1e6, plan.parameters()));
   if (plan.decisions_size() > 0) {

@@ -57,6 +57,27 @@ void AddAlgorithm(const ControllerSpec& controller, Text& text) {
   if (controller.baseline_debiased) text.Line("controller.baseline", "debiased");
 }
 
+// Likewise: only costs beside those that once were all, and limits beside the target.
+void AddCostsText(const Plan& plan, Text& text) {
+  std::string names;
+  for (const auto& cost : plan.costs) absl::StrAppend(&names, names.empty() ? "" : " ", cost->name());
+  if (names != "bops model_size") text.Line("costs", names);
+  for (size_t i = 1; i < plan.limits.size(); ++i) {
+    const CostLimit& limit = plan.limits[i];
+    text.Line("limit", absl::StrCat(plan.costs[limit.cost]->name(), " ", NumberText(limit.amount)));
+  }
+  for (const auto& cost : plan.costs) {
+    if (cost->name() != "table") continue;
+    std::string prices = cost->unit();
+    for (const Decision& decision : plan.space.decisions) {
+      for (size_t o = 0; o < decision.options.size(); ++o) {
+        absl::StrAppend(&prices, " ", NumberText(OptionCost(*cost, decision, o)));
+      }
+    }
+    text.Line("table", Sha256Hex(prices));
+  }
+}
+
 }  // namespace
 
 std::string CanonicalText(const Plan& plan) {
@@ -82,6 +103,7 @@ std::string CanonicalText(const Plan& plan) {
   text.Line("metric", plan.costs[plan.constrained]->name());
   text.Real("target", plan.target);
   for (size_t i = 1; i < plan.targets.size(); ++i) text.Real("target", plan.targets[i]);
+  AddCostsText(plan, text);
   text.Whole("warmup_steps", plan.warmup_steps);
   text.Whole("search_steps", plan.search_steps);
   text.Whole("total_steps", plan.total_steps);

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "search/cost/cost_model.h"
-#include "search/cost/target.h"
+#include "search/cost_check.h"
+#include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
 #include "supernet/formats/format.h"
@@ -21,7 +21,6 @@ namespace {
 constexpr int64_t kMostNameCharacters = 100;
 constexpr int64_t kMostPathBytes = 4096;
 constexpr int64_t kMostThreads = 1024;
-constexpr int64_t kMostTargets = 64;
 
 bool HasControlCharacter(std::string_view text) {
   for (const char c : text) {
@@ -34,21 +33,6 @@ int64_t CharactersOfUtf8(std::string_view text) {
   int64_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   return count;
-}
-
-// A name out of a list, or a violation that lists them.
-void CheckName(const std::string& field, const std::string& name, const std::string& what,
-               const std::vector<std::string>& known, Violations& violations) {
-  for (const std::string& each : known) {
-    if (each == name) return;
-  }
-  const std::string choices = absl::StrJoin(known, ", ");
-  if (name.empty()) {
-    violations.push_back({field, absl::StrCat("a ", what, " is required: give one of ", choices, ".")});
-  } else {
-    violations.push_back({field, absl::StrCat("there is no ", what, " \"", name, "\": give one of ", choices,
-                                              ".", DidYouMean(name, known))});
-  }
 }
 
 void CheckTexts(const JobSpec& spec, Violations& violations) {
@@ -77,46 +61,6 @@ void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& viol
   }
   check.Real("ranges.percentile", ranges.percentile, {.above = 50, .most = 100}, "The default is 99.99.");
   check.Real("ranges.momentum", ranges.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
-}
-
-// A target's text; of a metric that is not known, only what suits no metric at all is a fault.
-void CheckTarget(const std::string& field, const std::string& text, const std::string& metric, bool metric_ok,
-                 Violations& violations) {
-  absl::Status fault;
-  for (const std::string& each : metric_ok ? std::vector<std::string>{metric} : CostModelNames()) {
-    fault = ParseTarget(text, each).status();
-    if (fault.ok()) return;
-  }
-  violations.push_back({field, std::string(fault.message())});
-}
-
-void CheckCost(const CostSpec& cost, RangeCheck& check, Violations& violations) {
-  const size_t before = violations.size();
-  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
-  const bool metric_ok = violations.size() == before;
-  const bool has_range = cost.range.count != 0 || !cost.range.from.empty() || !cost.range.to.empty();
-  const int kinds = (cost.target.empty() ? 0 : 1) + (cost.targets.empty() ? 0 : 1) + (has_range ? 1 : 0);
-  if (kinds > 1) {
-    violations.push_back({"cost.target",
-                          "is one way to name targets, cost.targets and cost.range are others: give "
-                          "only one of the three."});
-    return;
-  }
-  for (size_t i = 0; i < cost.targets.size(); ++i) {
-    CheckTarget(absl::StrCat("cost.targets[", i, "]"), cost.targets[i], cost.metric, metric_ok, violations);
-  }
-  if (cost.targets.size() > kMostTargets) {
-    violations.push_back({"cost.targets", absl::StrCat("has ", cost.targets.size(), " targets: at most ",
-                                                       kMostTargets, " are allowed. Take some out.")});
-  }
-  if (has_range) {
-    CheckTarget("cost.range.from", cost.range.from, cost.metric, metric_ok, violations);
-    CheckTarget("cost.range.to", cost.range.to, cost.metric, metric_ok, violations);
-    check.Whole("cost.range.count", cost.range.count, 2, kMostTargets, "", "It is the number of targets.");
-  }
-  if (cost.targets.empty() && !has_range) {
-    CheckTarget("cost.target", cost.target, cost.metric, metric_ok, violations);
-  }
 }
 
 void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {
@@ -316,7 +260,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
       dataset != nullptr && search_images_ok ? all_images - spec.data.search_images : all_images;
 
   CheckSpace(spec.space, violations);
-  CheckCost(spec.cost, check, violations);
+  CheckCost(spec.cost, violations);
   if (spec.reward.beta != kUnsetBeta) {
     check.Real("reward.beta", spec.reward.beta, {.least = 0, .most = 1000},
                "The default is 0.1 for search_accuracy, 1 for train_loss.");

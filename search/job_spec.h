@@ -61,8 +61,16 @@ struct DataSpec {
   int64_t search_images = 6000;  // held out of the training images, 1…half of them
 };
 
+// A further constraint beside the target.
+struct CostLimitSpec {
+  std::string metric;   // as CostSpec::metric, but another one, and none twice
+  std::string at_most;  // as CostSpec::target, in this metric's units
+};
+
 struct CostSpec {
-  std::string metric = "bops";  // "bops" or "model_size"
+  // "bops", "model_size", "asic-energy", "asic-area", "fpga-lut", "accumulator_bits" or "table"; what each
+  // counts is in search/cost/.
+  std::string metric = "bops";
   // "1.1x int4": times the cost of uniform int4. Or an amount: "0.21 GBOPs", "40 KiB", "153000000" in the
   // metric's own unit (operations, bits). See search/cost/target.h.
   std::string target;
@@ -74,6 +82,13 @@ struct CostSpec {
     std::string to;
     int64_t count = 0;  // 2…64; 0: no range
   } range = {};
+  // A candidate is feasible only within the target and all of these.
+  std::vector<CostLimitSpec> limits = {};
+  // Metrics that candidates are given costs in, beside those of the target and the limits; empty: bops,
+  // model_size and, if there is one, table.
+  std::vector<std::string> report = {};
+  // The text of the user's table, up to 1 MiB, for the metric "table"; see search/cost/cost_table.h.
+  std::string table = {};
 };
 
 constexpr double kUnsetBeta = -1;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "search/cost/target.h"
 #include "search/fingerprint.h"
+#include "search/plan_costs.h"
 #include "search/range_check.h"
 #include "search/reward.h"
 #include "supernet/formats/check.h"
@@ -34,19 +35,7 @@ bool Concerns(const Violations& violations, const std::string& prefix) {
                      [&](const Violation& v) { return absl::StartsWith(v.field, prefix); });
 }
 
-// As CostText, but never below `value` when read back, so that it can be offered as a target.
-std::string CostTextAtLeast(const std::string& metric, double value) {
-  double shown = value;
-  for (int i = 0; i < 100; ++i) {
-    std::string text = CostText(metric, shown);
-    const absl::StatusOr<Target> parsed = ParseTarget(text, metric);
-    if (parsed.ok() && parsed->amount >= value) return text;
-    shown += value * 1e-4;
-  }
-  return NumberText(value);
-}
-
-// Likewise a multiple of `unit`: four digits after the point, rounded up.
+// A multiple of `unit` that is not below `value`: four digits after the point.
 std::string MultipleAtLeast(double value, double unit) {
   double count = std::ceil(value / unit * 1e4);
   while (count / 1e4 * unit < value) ++count;
@@ -85,22 +74,24 @@ Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats,
                      const WrittenTarget& written) {
   const Target& target = written.target;
   const CostModel& model = *plan.costs[plan.constrained];
-  const std::string metric = model.name();
   const Format unit_format = target.relative_to.value_or(*ParseFormat("int4"));
-  const double unit = TotalCost(model, UniformAssignment(plan.layers.size(), unit_format));
+  // A user's table may not have int4.
+  const bool has_unit = PricesUniform(model, plan.layers.size(), {unit_format, unit_format});
+  const double unit = has_unit ? TotalCost(model, UniformAssignment(plan.layers.size(), unit_format)) : 0;
   const std::string times = absl::StrCat("x ", FormatName(unit_format));
   const auto end = [&](double cost) {
-    return absl::StrCat(CostText(metric, cost), " (", UniformName(plan, formats, cost), "; ",
-                        absl::StrCat(cost / unit), times, ")");
+    return absl::StrCat(CostText(model, cost), " (", UniformName(plan, formats, cost),
+                        unit > 0 ? absl::StrCat("; ", cost / unit, times) : "", ")");
   };
-  const std::string asked = target.relative_to.has_value() ? absl::StrCat("\"", written.text, "\", ",
-                                                                          CostText(metric, written.cost), ",")
-                                                           : absl::StrCat("\"", written.text, "\"");
+  const std::string asked = target.relative_to.has_value()
+                                ? absl::StrCat("\"", written.text, "\", ", CostText(model, written.cost), ",")
+                                : absl::StrCat("\"", written.text, "\"");
+  const std::string multiple =
+      unit > 0 ? absl::StrCat(" or \"", MultipleAtLeast(plan.cheapest, unit), times, "\"") : "";
   return {written.field,
           absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
                        ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
-                       CostTextAtLeast(metric, plan.cheapest), " or \"", MultipleAtLeast(plan.cheapest, unit),
-                       times, "\", or allow a narrower format.")};
+                       CostTextAtLeast(model, plan.cheapest), multiple, ", or allow a narrower format.")};
 }
 
 // Appends unless the same assignment is there already.
@@ -139,21 +130,30 @@ std::vector<Reference> References(const SearchSpace& space, const std::vector<La
   return references;
 }
 
-// The job's targets in the order in which they are written; those of a range by falling cost.
-std::vector<WrittenTarget> WrittenTargets(const CostSpec& cost, const CostModel& model, size_t layers) {
+// The job's targets in the order in which they are written; those between the ends of a range last.
+// Violations for those that have no cost.
+std::vector<WrittenTarget> WrittenTargets(const Plan& plan, Violations& violations) {
+  const CostSpec& cost = plan.spec.cost;
+  const CostModel& model = *plan.costs[plan.constrained];
   std::vector<WrittenTarget> written;
+  const size_t before = violations.size();
   const auto add = [&](const std::string& field, const std::string& text) {
-    const Target target = *ParseTarget(text, cost.metric);
-    written.push_back({field, text, target, ResolveTarget(target, model, layers)});
+    const Target target = *ParseTarget(text, cost.metric, TableUnitOf(plan));
+    if (absl::Status status = CheckTarget(target, model, plan.layers.size()); !status.ok()) {
+      violations.push_back({field, std::string(status.message())});
+      return;
+    }
+    written.push_back({field, text, target, ResolveTarget(target, model, plan.layers.size())});
   };
   if (cost.range.count > 0) {
     add("cost.range.from", cost.range.from);
     add("cost.range.to", cost.range.to);
+    if (violations.size() > before) return written;
     const double from = written[0].cost, to = written[1].cost;
     for (int64_t i = 1; i + 1 < cost.range.count; ++i) {
       const double amount =
           from * std::pow(to / from, static_cast<double>(i) / static_cast<double>(cost.range.count - 1));
-      written.push_back({"cost.range", CostText(cost.metric, amount), Target{amount, {}}, amount});
+      written.push_back({"cost.range", CostText(model, amount), Target{amount, {}}, amount});
     }
     return written;
   }
@@ -163,10 +163,11 @@ std::vector<WrittenTarget> WrittenTargets(const CostSpec& cost, const CostModel&
   return written;
 }
 
-// Sets the plan's targets, falling.
-void SetTargets(const std::vector<LayerFormats>& options, Plan& plan, Violations& violations) {
-  const CostModel& model = *plan.costs[plan.constrained];
-  std::vector<WrittenTarget> written = WrittenTargets(plan.spec.cost, model, plan.layers.size());
+// Sets the plan's targets, falling; false if one has no cost.
+bool SetTargets(const std::vector<LayerFormats>& options, Plan& plan, Violations& violations) {
+  const size_t before = violations.size();
+  std::vector<WrittenTarget> written = WrittenTargets(plan, violations);
+  if (violations.size() > before) return false;
   for (const WrittenTarget& each : written) {
     if (each.cost < plan.cheapest) violations.push_back(OutOfReach(plan, options, each));
   }
@@ -182,6 +183,7 @@ void SetTargets(const std::vector<LayerFormats>& options, Plan& plan, Violations
     plan.target_texts.push_back(written[i].text);
   }
   plan.target = plan.targets.front();
+  return true;
 }
 
 ModelOptions OptionsOf(const ModelSpec& spec, const DatasetInfo& dataset) {
@@ -209,7 +211,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   Violations& violations = compiled.violations;
   violations = Validate(spec, datasets);
   // Faults elsewhere do not hide one of the network or the target: the author learns of all at once.
-  for (const char* needed : {"model.", "data.name", "space.", "cost."}) {
+  for (const char* needed : {"model.", "data.name", "space."}) {
     if (Concerns(violations, needed)) return compiled;
   }
 
@@ -222,29 +224,16 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   }
 
   const std::vector<LayerFormats> options = SpaceOptions(spec.space);
-  auto plan = std::make_shared<Plan>(Plan{.spec = spec,
-                                          .dataset = dataset,
-                                          .graph = *graph,
-                                          .layers = graph->Layers(),
-                                          .space = {},
-                                          .costs = {},
-                                          .targets = {},
-                                          .target_texts = {},
-                                          .references = {},
-                                          .fingerprint = ""});
+  auto plan = std::make_shared<Plan>(
+      Plan{.spec = spec, .dataset = dataset, .graph = *graph, .layers = graph->Layers()});
   PRECIS_CHECK(!plan->layers.empty());
   const size_t before = violations.size();
   plan->space = BuildSpace(spec.space, plan->graph, plan->layers, violations);
   if (violations.size() > before) return compiled;
-  for (const std::string& name : CostModelNames()) {
-    if (name == spec.cost.metric) plan->constrained = plan->costs.size();
-    plan->costs.push_back(*MakeCostModel(name, plan->layers));
-  }
-  const CostModel& model = *plan->costs[plan->constrained];
-  const CostRange range = ReachableCost(model, plan->space);
-  plan->cheapest = range.min;
-  plan->dearest = range.max;
-  SetTargets(options, *plan, violations);
+  AddCosts(*plan, !Concerns(violations, "cost."), violations);
+  if (plan->costs.empty()) return compiled;
+  if (!SetTargets(options, *plan, violations)) return compiled;
+  AddLimits(*plan, violations);
   if (!violations.empty()) return compiled;
 
   const Schedule schedule = ScheduleOf(spec, dataset);

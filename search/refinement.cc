@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "search/bounded_choice.h"
 #include "search/cost/cost_model.h"
 #include "search/effects.h"
-#include "search/final_choice.h"
 
 namespace precis::search {
 namespace {
@@ -76,7 +76,7 @@ absl::StatusOr<Choices> Refinement::Improve(OracleSession& session, const Choice
   }
   const CostModel& model = *plan_.costs[plan_.constrained];
   effects_ = SmoothedEffects(plan_.space, model, EffectsAround(answer, measured));
-  const Choices solution = MostProbableWithin(plan_.space, effects_, model, budget);
+  const Choices solution = MostProbableWithin(plan_, effects_, budget);
   if (solution == answer) return answer;
 
   const int64_t more = std::min(kVerification * images, plan_.spec.data.search_images);

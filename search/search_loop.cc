@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "search/cost/target.h"
 #include "search/oracle_session.h"
+#include "search/plan_costs.h"
 #include "search/trunk.h"
 #include "supernet/formats/check.h"
 
@@ -136,14 +137,14 @@ size_t SearchRun::Enter(const Choices& choices, const std::string& label) {
 std::vector<size_t> SearchRun::EnterReferences(double budget, size_t most) {
   std::vector<double> costs;
   for (const Reference& reference : plan_.references) {
-    const double cost = TotalCost(cost_model(), reference.assignment);
+    const double cost = BindingCost(plan_, reference.assignment, budget);
     if (cost <= budget) costs.push_back(cost);
   }
   std::sort(costs.rbegin(), costs.rend());
   const double least = costs.size() > most ? costs[most - 1] : 0;
   std::vector<size_t> entered;
   for (const Reference& reference : plan_.references) {
-    const double cost = TotalCost(cost_model(), reference.assignment);
+    const double cost = BindingCost(plan_, reference.assignment, budget);
     if (cost > budget || cost < least) continue;
     const std::optional<Choices> choices = plan_.space.ChoicesOf(reference.assignment);
     entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name,
@@ -240,10 +241,11 @@ void SearchRun::EnterSpread() {
     const double budget = plan_.cheapest * std::pow(ratio, share);
     const std::optional<Choices> choices = trunk_.EstimatedBest(budget);
     if (!choices.has_value() || IsCandidate(*choices)) continue;
-    Enter(*choices, absl::StrCat("estimated best within ", CostText(cost_model().name(), budget)));
+    Enter(*choices, absl::StrCat("estimated best within ", CostText(cost_model(), budget)));
     --slots_;
   }
-  for (size_t sample : SpreadOverCosts(trunk_.PricedSamples(), slots_)) Enter(trunk_.Sample(sample), "");
+  for (size_t sample : SpreadOverCosts(trunk_.PricedSamples(plan_.target), slots_))
+    Enter(trunk_.Sample(sample), "");
 }
 
 // All that is no answer yet is measured under the final weights. Of one target the answer is among it.

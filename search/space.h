@@ -38,7 +38,7 @@ enum class Grouping {
 };
 
 struct SpaceOverride {
-  std::string layers;              // glob over layer names, "*" and "?": "stem.*", "classifier"
+  std::string layers;                   // glob over layer names, "*" and "?": "stem.*", "classifier"
   std::vector<std::string> allow = {};  // only these formats, in or out of space.formats; empty: no limit
   std::vector<std::string> deny = {};   // not these
   std::string pin = {};                 // this one and no choice; excludes allow and deny

@@ -6,12 +6,13 @@
 #include <limits>
 #include <utility>
 
+#include "search/bounded_choice.h"
 #include "search/controller/evolution.h"
 #include "search/controller/random.h"
 #include "search/controller/reinforce.h"
 #include "search/effects.h"
-#include "search/final_choice.h"
 #include "search/format_error.h"
+#include "search/plan_costs.h"
 #include "search/reward.h"
 #include "supernet/formats/check.h"
 
@@ -150,7 +151,8 @@ absl::Status Trunk::PolicyStep(int64_t step) {
   if (!widest || (probes && outcome->applied)) {
     const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
     if (!quality.ok()) return quality.status();
-    Learn(controller, choices, TotalCost(cost_model(), assignment), *quality);
+    const double target = plan_.targets[static_cast<size_t>(step) % controllers_.size()];
+    Learn(controller, choices, BindingCost(plan_, assignment, target), *quality);
   }
   const PolicySummary policy = Summary();
   progress.mean_entropy = policy.mean_entropy;
@@ -165,17 +167,16 @@ absl::Status Trunk::Answer() {
       const Reference* best = nullptr;
       double most = 0;
       for (const Reference& reference : plan_.references) {
-        const double cost = TotalCost(cost_model(), reference.assignment);
+        const double cost = BindingCost(plan_, reference.assignment, target);
         const bool is_uniform = reference.name.rfind("uniform", 0) == 0;
         if (!is_uniform || cost > target || (best != nullptr && cost <= most)) continue;
         best = &reference;
         most = cost;
       }
       // Where no uniform one fits, the cheapest of all is all there is.
-      answers_.push_back(
-          best == nullptr
-              ? MostProbableWithin(plan_.space, EqualLogProbabilities(CostsOf(plan_)), cost_model(), target)
-              : *plan_.space.ChoicesOf(best->assignment));
+      answers_.push_back(best == nullptr
+                             ? MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), target)
+                             : *plan_.space.ChoicesOf(best->assignment));
     }
     return absl::OkStatus();
   }
@@ -184,7 +185,7 @@ absl::Status Trunk::Answer() {
       plan_.space, cost_model(),
       screening_.effects().empty() ? EqualLogProbabilities(CostsOf(plan_)) : screening_.effects());
   for (double target : plan_.targets) {
-    answers_.push_back(MostProbableWithin(plan_.space, effects, cost_model(), target));
+    answers_.push_back(MostProbableWithin(plan_, effects, target));
   }
   refinement_.emplace(plan_, effects);
   return absl::OkStatus();
@@ -260,7 +261,7 @@ absl::Status Trunk::MeasurePopulation() {
     const absl::StatusOr<double> quality = session_.Screen(assignment, images);
     if (!quality.ok()) return quality.status();
     controllers_.front()->Observe(choices, *quality);
-    measured_.push_back({choices, *quality, TotalCost(cost_model(), assignment)});
+    measured_.push_back({choices, *quality});
     if (absl::Status status = session_.Report(); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -279,16 +280,20 @@ absl::Status Trunk::Conclude() {
 std::optional<Choices> Trunk::Best(size_t target) const {
   const double budget = plan_.targets[target];
   if (family_ == Family::kPolicy) {
-    return MostProbableWithin(plan_.space, controllers_[target]->LogProbabilities(), cost_model(), budget);
+    return MostProbableWithin(plan_, controllers_[target]->LogProbabilities(), budget);
   }
   if (family_ == Family::kAnswers) {
     return answers_.empty() ? std::nullopt : std::optional<Choices>(answers_[target]);
   }
   const Measured* best = nullptr;
   for (const Measured& each : measured_) {
-    if (each.cost <= budget && (best == nullptr || each.quality > best->quality)) best = &each;
+    if (BindingCost(plan_, plan_.space.Apply(each.choices), budget) > budget) continue;
+    if (best == nullptr || each.quality > best->quality) best = &each;
   }
-  return best == nullptr ? std::nullopt : std::optional<Choices>(best->choices);
+  if (best != nullptr) return best->choices;
+  if (measured_.empty()) return std::nullopt;
+  // None that was proposed fits.
+  return MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), budget);
 }
 
 std::vector<Proposal> Trunk::Proposals(size_t target, size_t samples) const {
@@ -300,26 +305,26 @@ std::vector<Proposal> Trunk::Proposals(size_t target, size_t samples) const {
   if (const std::optional<Choices> estimated = EstimatedBest(budget)) {
     proposals.push_back({*estimated, "estimated best"});
   }
-  const std::vector<PricedSample> priced = PricedSamples();
+  const std::vector<PricedSample> priced = PricedSamples(budget);
   for (size_t sample : BestWithin(priced, budget, samples)) proposals.push_back({Sample(sample), ""});
   return proposals;
 }
 
 std::optional<Choices> Trunk::EstimatedBest(double budget) const {
   if (family_ == Family::kPolicy) {
-    return MostProbableWithin(plan_.space, estimate_.effects, cost_model(), budget);
+    return MostProbableWithin(plan_, estimate_.effects, budget);
   }
   if (!refinement_.has_value()) return std::nullopt;
-  return MostProbableWithin(plan_.space, refinement_->effects(), cost_model(), budget);
+  return MostProbableWithin(plan_, refinement_->effects(), budget);
 }
 
-std::vector<PricedSample> Trunk::PricedSamples() const {
+std::vector<PricedSample> Trunk::PricedSamples(double budget) const {
   std::vector<PricedSample> priced;
   priced.reserve(estimate_.samples.size());
   for (const SampleEstimate& sample : estimate_.samples) {
     const Assignment assignment = plan_.space.Apply(sample.choices);
     priced.push_back(
-        {TotalCost(cost_model(), assignment), sample.quality, session_.book.Contains(assignment)});
+        {BindingCost(plan_, assignment, budget), sample.quality, session_.book.Contains(assignment)});
   }
   return priced;
 }

@@ -61,8 +61,8 @@ class Trunk {
   std::vector<Proposal> Proposals(size_t target, size_t samples) const;
   // What the estimate holds best within any budget; none if the algorithm estimates nothing.
   std::optional<Choices> EstimatedBest(double budget) const;
-  // All samples of a policy, priced, and their choices.
-  std::vector<PricedSample> PricedSamples() const;
+  // All samples of a policy, with their cost as it binds within a budget (BindingCost), and their choices.
+  std::vector<PricedSample> PricedSamples(double budget) const;
   const Choices& Sample(size_t index) const { return estimate_.samples[index].choices; }
   // First step at which a policy proposed them; -1: never.
   int64_t FirstStep(const Choices& choices) const { return samples_.FirstStep(choices); }
@@ -78,7 +78,6 @@ class Trunk {
   struct Measured {
     Choices choices;
     double quality = 0;
-    double cost = 0;
   };
   enum class Family { kPolicy, kAnswers, kPopulation };
 

@@ -67,6 +67,9 @@ v1::Plan PlanToWire(const PlanSummary& plan) {
     metric.set_name(plan.cost_names[i]);
     metric.set_unit(plan.cost_units[i]);
     metric.set_basis(plan.cost_bases[i]);
+    metric.set_reachable_min(plan.cost_ranges.at(i).min);
+    metric.set_reachable_max(plan.cost_ranges.at(i).max);
+    if (plan.cost_limits.at(i)) metric.set_at_most(*plan.cost_limits[i]);
   }
   wire.set_constrained_metric(plan.cost_names.at(static_cast<size_t>(plan.constrained)));
   wire.set_target(plan.target);

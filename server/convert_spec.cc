@@ -98,6 +98,11 @@ void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Vi
   spec.cost.target = wire.cost().target();
   spec.cost.targets.assign(wire.cost().targets().begin(), wire.cost().targets().end());
   spec.cost.range = {wire.cost().range().from(), wire.cost().range().to(), wire.cost().range().count()};
+  for (const v1::CostLimit& limit : wire.cost().limits()) {
+    spec.cost.limits.push_back({limit.metric(), limit.at_most()});
+  }
+  spec.cost.report.assign(wire.cost().report().begin(), wire.cost().report().end());
+  spec.cost.table = wire.cost().table();
 }
 
 void ReadSpace(const v1::SpaceSpec& wire, search::SpaceSpec& space, search::Violations& violations) {
@@ -232,6 +237,13 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
     cost.mutable_range()->set_to(spec.cost.range.to);
     cost.mutable_range()->set_count(spec.cost.range.count);
   }
+  for (const search::CostLimitSpec& limit : spec.cost.limits) {
+    v1::CostLimit& each = *cost.add_limits();
+    each.set_metric(limit.metric);
+    each.set_at_most(limit.at_most);
+  }
+  cost.mutable_report()->Assign(spec.cost.report.begin(), spec.cost.report.end());
+  cost.set_table(spec.cost.table);
   v1::RewardSpec& reward = *wire.mutable_reward();
   reward.set_quality(ToWire(kQualitySources, spec.reward.quality));
   reward.set_shape(ToWire(kRewardShapes, spec.reward.shape));

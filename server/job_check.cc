@@ -52,6 +52,9 @@ PlanSummary SummarizePlan(const search::Plan& plan) {
     summary.cost_units.push_back(cost->unit());
     summary.cost_bases.push_back(cost->basis());
   }
+  summary.cost_ranges = plan.ranges;
+  summary.cost_limits.resize(plan.costs.size());
+  for (const search::CostLimit& limit : plan.limits) summary.cost_limits[limit.cost] = limit.amount;
   summary.constrained = static_cast<int64_t>(plan.constrained);
   summary.target = plan.target;
   summary.targets = plan.targets;

@@ -104,7 +104,12 @@ grpc::Status SearchServiceImpl::ListJobs(grpc::ServerContext* /*context*/, const
   query.after_key = *after;
   absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs(query);
   if (!page.ok()) return ToGrpcStatus(page.status());
-  for (const JobRecord& job : page->items) *response->add_jobs() = JobToWire(job);
+  for (const JobRecord& job : page->items) {
+    v1::Job& wire = *response->add_jobs();
+    wire = JobToWire(job);
+    // Up to 1 MiB each: too much for a page. GetJob has it.
+    wire.mutable_spec()->mutable_cost()->clear_table();
+  }
   if (page->more) response->set_next_page_token(WritePageToken(listing, page->last_key));
   return grpc::Status::OK;
 }
@@ -185,6 +190,13 @@ grpc::Status SearchServiceImpl::ListFormats(grpc::ServerContext* /*context*/,
                                             const v1::ListFormatsRequest* /*request*/,
                                             v1::ListFormatsResponse* response) {
   *response = FormatCatalogue();
+  return grpc::Status::OK;
+}
+
+grpc::Status SearchServiceImpl::ListCosts(grpc::ServerContext* /*context*/,
+                                          const v1::ListCostsRequest* /*request*/,
+                                          v1::ListCostsResponse* response) {
+  *response = CostCatalogue();
   return grpc::Status::OK;
 }
 

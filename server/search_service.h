@@ -43,6 +43,8 @@ class SearchServiceImpl final
                                grpc::ServerWriter<v1::ExportCandidateResponse>* writer) override;
   grpc::Status ListFormats(grpc::ServerContext* context, const v1::ListFormatsRequest* request,
                            v1::ListFormatsResponse* response) override;
+  grpc::Status ListCosts(grpc::ServerContext* context, const v1::ListCostsRequest* request,
+                         v1::ListCostsResponse* response) override;
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,

@@ -20,7 +20,10 @@ class CostModel {
   virtual std::string name() const = 0;   // "bops"
   virtual std::string unit() const = 0;   // "BOPs", "bits"
   virtual std::string basis() const = 0;  // one sentence: what is counted and what is not
-  // layer indexes the graph's Layers(); a finite number >= 0.
+  // Whether LayerCost may be asked: a user's table has prices of what its author listed, all others have
+  // every one.
+  virtual bool Prices(size_t /*layer*/, const LayerFormats& /*formats*/) const { return true; }
+  // layer indexes the graph's Layers(); a finite number >= 0. Precondition (checked): Prices.
   virtual double LayerCost(size_t layer, const LayerFormats& formats) const = 0;
 };
 
@@ -34,10 +37,17 @@ double OptionCost(const CostModel& model, const Decision& decision, size_t optio
 //               classifier included, for one image. Bits are storage bits of the element.
 // "model_size": Σ StorageBits: bits of the weights as stored, scales included, one row an output channel.
 //               Biases and batch-norm parameters are not counted.
-// NOT_FOUND with a did-you-mean.
+// "asic-energy", "asic-area": cost/asic_costs.h. "fpga-lut": cost/fpga_luts.h.
+// "accumulator_bits": cost/accumulators.h. "table": cost/table_cost.h, out of the text `table`.
+// NOT_FOUND with a did-you-mean; INVALID_ARGUMENT with every fault of the table.
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
-                                                               const std::vector<Layer>& layers);
+                                                               const std::vector<Layer>& layers,
+                                                               std::string_view table = "");
+// In the order in which costs are reported.
 const std::vector<std::string>& CostModelNames();
+
+// Whether the model has a price of every layer in these formats.
+bool PricesUniform(const CostModel& model, size_t layer_count, const LayerFormats& formats);
 
 // Cheapest and dearest total over a search space: TotalCost of the two assignments, to the last bit.
 struct CostRange {

@@ -1,4 +1,7 @@
 // Rows of jobs, their costs, layers and results.
+#include <cmath>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,9 +20,13 @@ constexpr char kJobColumns[] =
 absl::Status InsertPlanRows(Connection& connection, const JobRecord& job) {
   const PlanSummary& plan = job.plan;
   Statement cost = connection.Prepare(
-      "INSERT INTO job_costs (job_id, position, name, unit, basis) VALUES (?, ?, ?, ?, ?)");
+      "INSERT INTO job_costs (job_id, position, name, unit, basis, cheapest, dearest, at_most) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   for (size_t i = 0; i < plan.cost_names.size(); ++i) {
-    cost.Bind(job.id, static_cast<int64_t>(i), plan.cost_names[i], plan.cost_units[i], plan.cost_bases[i]);
+    // NaN is stored as NULL.
+    cost.Bind(job.id, static_cast<int64_t>(i), plan.cost_names[i], plan.cost_units[i], plan.cost_bases[i],
+              plan.cost_ranges[i].min, plan.cost_ranges[i].max,
+              plan.cost_limits[i].value_or(std::numeric_limits<double>::quiet_NaN()));
     if (absl::Status status = cost.Run(); !status.ok()) return status;
   }
   Statement target =
@@ -83,14 +90,20 @@ JobRecord ReadJobRow(Statement& row) {
 }
 
 absl::Status ReadRelated(Connection& connection, JobRecord& job) {
-  Statement costs =
-      connection.Prepare("SELECT name, unit, basis FROM job_costs WHERE job_id = ? ORDER BY position");
+  Statement costs = connection.Prepare(
+      "SELECT name, unit, basis, cheapest, dearest, at_most FROM job_costs WHERE job_id = ? ORDER BY "
+      "position");
   costs.Bind(job.id);
   absl::StatusOr<bool> row = costs.Step();
   for (; row.ok() && *row; row = costs.Step()) {
     job.plan.cost_names.push_back(costs.Text());
     job.plan.cost_units.push_back(costs.Text());
     job.plan.cost_bases.push_back(costs.Text());
+    search::CostRange& range = job.plan.cost_ranges.emplace_back();
+    range.min = costs.Double();
+    range.max = costs.Double();
+    const double at_most = costs.Double();
+    job.plan.cost_limits.push_back(std::isnan(at_most) ? std::nullopt : std::optional<double>(at_most));
   }
   if (!row.ok()) return row.status();
   if (job.plan.constrained < 0 || job.plan.constrained >= static_cast<int64_t>(job.plan.cost_names.size())) {

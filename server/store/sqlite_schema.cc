@@ -145,6 +145,16 @@ CREATE TABLE events (
     R"sql(
 ALTER TABLE candidates ADD COLUMN activation_low BLOB NOT NULL DEFAULT x'' CHECK (length(activation_low) % 8 = 0);
 )sql",
+    // What every cost can reach and may be at most (NULL: no limit). Of older jobs only those of the target
+    // are known.
+    R"sql(
+ALTER TABLE job_costs ADD COLUMN cheapest REAL NOT NULL DEFAULT 0;
+ALTER TABLE job_costs ADD COLUMN dearest REAL NOT NULL DEFAULT 0;
+ALTER TABLE job_costs ADD COLUMN at_most REAL;
+UPDATE job_costs SET (cheapest, dearest, at_most) =
+    (SELECT cheapest, dearest, target FROM jobs WHERE jobs.id = job_costs.job_id)
+  WHERE position = (SELECT constrained FROM jobs WHERE jobs.id = job_costs.job_id);
+)sql",
     // Several targets a job, and how many images it took. Jobs from before have the one target.
     R"sql(
 CREATE TABLE job_targets (

@@ -117,6 +117,14 @@ class FakeSearchService : public v1::SearchService::Service {
     format->set_description("OCP, with Inf and NaN");
     return grpc::Status::OK;
   }
+  grpc::Status ListCosts(grpc::ServerContext*, const v1::ListCostsRequest*,
+                         v1::ListCostsResponse* response) override {
+    v1::CostMetric* metric = response->add_costs();
+    metric->set_name("bops");
+    metric->set_unit("BOPs");
+    metric->set_basis("everything counts");
+    return grpc::Status::OK;
+  }
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     response->add_models()->set_name("resnet8");

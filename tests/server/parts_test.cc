@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "search/cost/cost_model.h"
 #include "server/candidate_listing.h"
 #include "server/catalogue.h"
 #include "server/convert_status.h"
@@ -334,6 +335,15 @@ TEST(CandidateListing, TheFrontEqualsBruteForce) {
       last = each.costs[1];
     }
     EXPECT_THAT(front, testing::UnorderedElementsAreArray(expected));
+  }
+}
+
+TEST(Catalogue, EveryCostSaysItsUnitAndBasis) {
+  const v1::ListCostsResponse costs = CostCatalogue();
+  EXPECT_EQ(costs.costs_size(), static_cast<int>(search::CostModelNames().size()));
+  for (const v1::CostMetric& metric : costs.costs()) {
+    EXPECT_FALSE(metric.unit().empty()) << metric.name();
+    EXPECT_GT(metric.basis().size(), 50u) << metric.name();
   }
 }
 
