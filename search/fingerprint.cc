@@ -104,6 +104,7 @@ std::string CanonicalText(const Plan& plan) {
   text.Real("target", plan.target);
   for (size_t i = 1; i < plan.targets.size(); ++i) text.Real("target", plan.targets[i]);
   AddCostsText(plan, text);
+  if (spec.cost.count_attention) text.Whole("count_attention", 1);
   text.Whole("warmup_steps", plan.warmup_steps);
   text.Whole("search_steps", plan.search_steps);
   text.Whole("total_steps", plan.total_steps);

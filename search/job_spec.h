@@ -89,6 +89,7 @@ struct CostSpec {
   std::vector<std::string> report = {};
   // The text of the user's table, up to 1 MiB, for the metric "table"; see search/cost/cost_table.h.
   std::string table = {};
+  bool count_attention = false;  // whether bops count the products of attention; FLIQS does not
 };
 
 constexpr double kUnsetBeta = -1;

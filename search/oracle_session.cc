@@ -79,7 +79,7 @@ absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment,
 absl::Status OracleSession::EvaluateCandidate(size_t index, Split split) {
   absl::StatusOr<Evaluation> evaluation = Evaluate(book[index].assignment, split);
   if (!evaluation.ok()) return evaluation.status();
-  PRECIS_CHECK(evaluation->activation_ranges.size() == plan_.layers.size());
+  PRECIS_CHECK(evaluation->activation_ranges.size() == plan_.graph.ActivationOperands().size());
   Candidate& candidate = book[index];
   if (split == Split::kTest) {
     candidate.test = evaluation->quality;

@@ -36,8 +36,9 @@ struct Plan {
   ModelGraph graph;
   std::vector<Layer> layers;
   SearchSpace space = {};
-  std::vector<std::shared_ptr<const CostModel>> costs = {};  // those reported; costs[constrained] is the target's
-  std::vector<CostRange> ranges = {};                        // of each cost over the space, by itself
+  std::vector<std::shared_ptr<const CostModel>> costs =
+      {};                              // those reported; costs[constrained] is the target's
+  std::vector<CostRange> ranges = {};  // of each cost over the space, by itself
   size_t constrained = 0;
   // In costs[constrained]'s unit, falling, at least one; and how the job names them. `target` is the first: a
   // candidate within it is within one of them.

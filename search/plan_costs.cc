@@ -67,7 +67,9 @@ void AddCosts(Plan& plan, bool spec_is_sound, Violations& violations) {
   for (const std::string& name : CostModelNames()) {
     if (!IsReported(cost, name)) continue;
     if (name == cost.metric) plan.constrained = plan.costs.size();
-    plan.costs.push_back(name == "table" ? table : *MakeCostModel(name, plan.layers));
+    plan.costs.push_back(name == "table"
+                             ? table
+                             : *MakeCostModel(name, plan.layers, {.count_attention = cost.count_attention}));
     plan.ranges.push_back(ReachableCost(*plan.costs.back(), plan.space));
   }
   plan.cheapest = plan.ranges[plan.constrained].min;

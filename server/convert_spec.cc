@@ -103,6 +103,7 @@ void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Vi
   }
   spec.cost.report.assign(wire.cost().report().begin(), wire.cost().report().end());
   spec.cost.table = wire.cost().table();
+  PRECIS_READ_OPTIONAL(wire.cost(), count_attention, spec.cost.count_attention);
 }
 
 void ReadSpace(const v1::SpaceSpec& wire, search::SpaceSpec& space, search::Violations& violations) {
@@ -244,6 +245,7 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   }
   cost.mutable_report()->Assign(spec.cost.report.begin(), spec.cost.report.end());
   cost.set_table(spec.cost.table);
+  cost.set_count_attention(spec.cost.count_attention);
   v1::RewardSpec& reward = *wire.mutable_reward();
   reward.set_quality(ToWire(kQualitySources, spec.reward.quality));
   reward.set_shape(ToWire(kRewardShapes, spec.reward.shape));

@@ -1,6 +1,7 @@
 // Bit operations and model size, and the list of all models.
 #include "search/cost/cost_model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -18,23 +19,33 @@ namespace {
 
 class BitOperations final : public CostModel {
  public:
-  explicit BitOperations(std::vector<Layer> layers) : layers_(std::move(layers)) {}
+  BitOperations(std::vector<Layer> layers, bool count_attention)
+      : layers_(std::move(layers)),
+        count_attention_(count_attention),
+        has_products_(std::any_of(layers_.begin(), layers_.end(),
+                                  [](const Layer& layer) { return !layer.HasWeight(); })) {}
 
   std::string name() const override { return "bops"; }
   std::string unit() const override { return "BOPs"; }
   std::string basis() const override {
-    return "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
-           "linear layer, stem and classifier included; bits as an element is stored (tf32 in 32), its share "
-           "of block scales included; batch norm, activations, pooling and additions are not counted";
+    const std::string basis =
+        "multiply-accumulates of one image times weight bits times activation bits, over every conv and "
+        "linear layer, stem and classifier included; bits as an element is stored (tf32 in 32), its share "
+        "of block scales included; batch norm, activations, pooling and additions are not counted";
+    if (!has_products_) return basis;
+    return absl::StrCat(basis, "; the products of attention are ", count_attention_ ? "counted" : "not");
   }
   double LayerCost(size_t layer, const LayerFormats& formats) const override {
     PRECIS_CHECK(layer < layers_.size());
+    if (!layers_[layer].HasWeight() && !count_attention_) return 0;
     return static_cast<double>(layers_[layer].macs) * BitsPerElement(formats.weight) *
            BitsPerElement(formats.activation);
   }
 
  private:
   const std::vector<Layer> layers_;
+  const bool count_attention_;
+  const bool has_products_;
 };
 
 class ModelSize final : public CostModel {
@@ -50,6 +61,7 @@ class ModelSize final : public CostModel {
   double LayerCost(size_t layer, const LayerFormats& formats) const override {
     PRECIS_CHECK(layer < layers_.size());
     const Layer& l = layers_[layer];
+    if (!l.HasWeight()) return 0;
     return static_cast<double>(StorageBits(formats.weight, l.output_channels, l.weights / l.output_channels));
   }
 
@@ -87,8 +99,8 @@ bool PricesUniform(const CostModel& model, size_t layer_count, const LayerFormat
 
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
                                                                const std::vector<Layer>& layers,
-                                                               std::string_view table) {
-  if (name == "bops") return std::make_shared<BitOperations>(layers);
+                                                               const CostOptions& options) {
+  if (name == "bops") return std::make_shared<BitOperations>(layers, options.count_attention);
   if (name == "model_size") return std::make_shared<ModelSize>(layers);
   if (name == "asic-energy") return MakeAsicCost(AsicQuantity::kEnergy, layers);
   if (name == "asic-area") return MakeAsicCost(AsicQuantity::kArea, layers);
@@ -97,7 +109,7 @@ absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view 
   if (name == "table") {
     Violations violations;
     std::shared_ptr<const CostModel> model =
-        MakeTableCost(ParseCostTable(table, violations), layers, violations);
+        MakeTableCost(ParseCostTable(options.table, violations), layers, violations);
     if (violations.empty()) return model;
     return absl::InvalidArgumentError(
         absl::StrJoin(violations, "; ", [](std::string* out, const Violation& violation) {

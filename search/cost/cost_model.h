@@ -33,16 +33,24 @@ double TotalCost(const CostModel& model, const Assignment& assignment);
 // Of one option of one decision: the sum over the layers it governs.
 double OptionCost(const CostModel& model, const Decision& decision, size_t option);
 
+struct CostOptions {
+  // Whether bops count the products of two activations, those of attention. FLIQS does not: its costs of
+  // vision transformers are those of the linear layers alone.
+  bool count_attention = false;
+  std::string_view table = {};  // the user's, for "table"
+};
+
 // "bops":       Σ MACs · weight bits · activation bits over every conv and linear layer, stem and
-//               classifier included, for one image. Bits are storage bits of the element.
+//               classifier included, for one image; of products if options say so. Bits are storage bits
+//               of the element.
 // "model_size": Σ StorageBits: bits of the weights as stored, scales included, one row an output channel.
-//               Biases and batch-norm parameters are not counted.
+//               Biases, norms, tokens and embeddings are not counted; a product has no weights.
 // "asic-energy", "asic-area": cost/asic_costs.h. "fpga-lut": cost/fpga_luts.h.
-// "accumulator_bits": cost/accumulators.h. "table": cost/table_cost.h, out of the text `table`.
+// "accumulator_bits": cost/accumulators.h. "table": cost/table_cost.h, out of the text options.table.
 // NOT_FOUND with a did-you-mean; INVALID_ARGUMENT with every fault of the table.
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
                                                                const std::vector<Layer>& layers,
-                                                               std::string_view table = "");
+                                                               const CostOptions& options = {});
 // In the order in which costs are reported.
 const std::vector<std::string>& CostModelNames();
 

@@ -13,6 +13,7 @@
 #include "server/export/json_text.h"
 #include "server/export/layer_scales.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/node_op.h"
 
 namespace precis::server {
 namespace {
@@ -75,12 +76,13 @@ ordered_json ModelJson(const ExportInput& input) {
           {"macs", TotalMacs(plan.graph)}};
 }
 
-int64_t BiasElements(const search::Plan& plan, const Layer& layer) {
-  const NodeOp& op = plan.graph.node(layer.node).op;
-  const auto* conv = std::get_if<Conv2dNode>(&op);
-  const auto* linear = std::get_if<LinearNode>(&op);
-  const bool bias = (conv != nullptr && conv->bias) || (linear != nullptr && linear->bias);
-  return bias ? layer.output_channels : 0;
+// Elements of all that the layer trains.
+int64_t ParametersOfLayer(const search::Plan& plan, const Layer& layer) {
+  int64_t count = 0;
+  for (const ParameterInfo& parameter : plan.graph.Parameters()) {
+    if (parameter.node == layer.node) count += ElementCount(parameter.shape);
+  }
+  return count;
 }
 
 // Which elements share a scale; per_operand is what a scale an operand means.
@@ -102,30 +104,41 @@ void AddBlock(const Format& format, float global_scale, ordered_json& operand) {
   operand["global_scale"] = format.scale.global ? ordered_json(global_scale) : ordered_json(nullptr);
 }
 
+ordered_json WeightJson(const Format& format, const LayerScales& scales) {
+  ordered_json weight = {{"format", FormatName(format)},
+                         {"shape", scales.weight_shape},
+                         {"granularity", Granularity(format, "per_output_channel")},
+                         {"scales", scales.weight},
+                         {"zero_points", scales.weight_zero_points}};
+  AddBlock(format, scales.weight_global, weight);
+  return weight;
+}
+
+ordered_json ActivationJson(const Format& format, const ActivationScale& scale) {
+  const bool one_scale = IsScaled(format) && !IsBlockScaled(format);
+  ordered_json activation = {{"format", FormatName(format)},
+                             {"granularity", Granularity(format, "per_tensor")},
+                             {"scale", one_scale ? ordered_json(*scale.scale) : ordered_json(nullptr)},
+                             {"zero_point", nullptr},
+                             {"range", nullptr},
+                             {"max_abs", scale.max_abs}};
+  if (scale.min.has_value()) activation["range"] = {*scale.min, *scale.max};
+  if (format.scale.zero_point) activation["zero_point"] = scale.zero_point;
+  AddBlock(format, scale.global, activation);
+  return activation;
+}
+
 ordered_json LayerJson(const search::Plan& plan, size_t index, const LayerFormats& formats,
                        const LayerScales& scales) {
   const Layer& layer = plan.layers[index];
-  const bool one_scale = IsScaled(formats.activation) && !IsBlockScaled(formats.activation);
-  ordered_json weight = {{"format", FormatName(formats.weight)},
-                         {"shape", scales.weight_shape},
-                         {"granularity", Granularity(formats.weight, "per_output_channel")},
-                         {"scales", scales.weight},
-                         {"zero_points", scales.weight_zero_points}};
-  AddBlock(formats.weight, scales.weight_global, weight);
-  ordered_json activation = {{"format", FormatName(formats.activation)},
-                             {"granularity", Granularity(formats.activation, "per_tensor")},
-                             {"scale", one_scale ? ordered_json(*scales.activation) : ordered_json(nullptr)},
-                             {"zero_point", nullptr},
-                             {"range", nullptr},
-                             {"max_abs", scales.activation_max_abs}};
-  if (scales.activation_min.has_value()) {
-    activation["range"] = {*scales.activation_min, *scales.activation_max};
-  }
-  if (formats.activation.scale.zero_point) activation["zero_point"] = scales.activation_zero_point;
-  AddBlock(formats.activation, scales.activation_global, activation);
-  return {{"name", layer.name},          {"kind", LayerKindName(layer.kind)},
-          {"macs", layer.macs},          {"parameters", layer.weights + BiasElements(plan, layer)},
-          {"weight", std::move(weight)}, {"activation", std::move(activation)}};
+  ordered_json json = {{"name", layer.name},
+                       {"kind", LayerKindName(layer.kind)},
+                       {"macs", layer.macs},
+                       {"parameters", ParametersOfLayer(plan, layer)}};
+  if (layer.HasWeight()) json["weight"] = WeightJson(formats.weight, scales);
+  json["activation"] = ActivationJson(formats.activation, scales.activation);
+  if (scales.second.has_value()) json["second_operand"] = ActivationJson(formats.weight, *scales.second);
+  return json;
 }
 
 ordered_json CostsJson(const search::Plan& plan, const std::vector<double>& costs, bool with_basis) {

@@ -109,22 +109,28 @@ absl::Status FindWeightScales(const search::Plan& plan, const Layer& layer, cons
   return absl::OkStatus();
 }
 
-void FindActivationScale(const Format& format, const ValueRange& range, LayerScales& scales) {
-  scales.activation_max_abs = std::max(-range.low, range.high);
+// FAILED_PRECONDITION unless the range is finite; `operand` says whose it is.
+absl::StatusOr<ActivationScale> ActivationScaleOf(const Format& format, const ActivationRange& calibrated,
+                                                  const std::string& operand) {
+  const ValueRange range = {static_cast<float>(calibrated.low), static_cast<float>(calibrated.high)};
+  if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > 0 || range.high < 0)
+    return absl::FailedPreconditionError(absl::StrCat("the calibrated ", operand, " is not a finite number"));
+  ActivationScale result;
+  result.max_abs = std::max(-range.low, range.high);
   if (IsBlockScaled(format)) {
-    scales.activation_global = GlobalScaleFor(format, range.high).decode;
-    return;
+    result.global = GlobalScaleFor(format, range.high).decode;
+    return result;
   }
   const OperandScale scale = ScaleForRange(format, range);
-  scales.activation = scale.scale;
-  scales.activation_zero_point = scale.zero_point;
-  scales.activation_min = (MinFinite(format.element) - scale.zero_point) * scale.scale;
-  scales.activation_max = (MaxFinite(format.element) - scale.zero_point) * scale.scale;
+  result.scale = scale.scale;
+  result.zero_point = scale.zero_point;
+  result.min = (MinFinite(format.element) - scale.zero_point) * scale.scale;
+  result.max = (MaxFinite(format.element) - scale.zero_point) * scale.scale;
+  return result;
 }
 
-absl::StatusOr<LayerScales> ScalesOf(const search::Plan& plan, size_t index, const LayerFormats& formats,
-                                     const ActivationRange& calibrated, const WeightFile& weights) {
-  const Layer& layer = plan.layers[index];
+absl::Status FindScalesOfWeight(const search::Plan& plan, const Layer& layer, const Format& format,
+                                const WeightFile& weights, LayerScales& scales) {
   const auto tensor = weights.tensors.find(absl::StrCat(layer.name, ".weight"));
   if (tensor == weights.tensors.end())
     return absl::DataLossError(absl::StrCat("the weights have no tensor ", layer.name, ".weight"));
@@ -133,17 +139,8 @@ absl::StatusOr<LayerScales> ScalesOf(const search::Plan& plan, size_t index, con
       static_cast<int64_t>(tensor->second.values.size()) != layer.weights || layer.reduction % shape[1] != 0)
     return absl::DataLossError(
         absl::StrCat("the tensor ", layer.name, ".weight does not have the layer's shape"));
-  const ValueRange range = {static_cast<float>(calibrated.low), static_cast<float>(calibrated.high)};
-  if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > 0 || range.high < 0)
-    return absl::FailedPreconditionError(
-        absl::StrCat("the calibrated input range of layer ", layer.name, " is not a finite number"));
-
-  LayerScales scales;
   scales.weight_shape = shape;
-  absl::Status found = FindWeightScales(plan, layer, formats.weight, tensor->second, weights, scales);
-  if (!found.ok()) return found;
-  FindActivationScale(formats.activation, range, scales);
-  return scales;
+  return FindWeightScales(plan, layer, format, tensor->second, weights, scales);
 }
 
 }  // namespace
@@ -152,14 +149,29 @@ absl::StatusOr<std::vector<LayerScales>> ComputeScales(const search::Plan& plan,
                                                        const search::Candidate& candidate,
                                                        const WeightFile& weights) {
   PRECIS_CHECK(candidate.assignment.layers.size() == plan.layers.size());
-  if (candidate.activation_ranges.size() != plan.layers.size())
+  const std::vector<ActivationOperand> operands = plan.graph.ActivationOperands();
+  if (candidate.activation_ranges.size() != operands.size())
     return absl::FailedPreconditionError("the candidate's input ranges have not been calibrated");
-  std::vector<LayerScales> all;
-  for (size_t i = 0; i < plan.layers.size(); ++i) {
-    absl::StatusOr<LayerScales> scales =
-        ScalesOf(plan, i, candidate.assignment.layers[i], candidate.activation_ranges[i], weights);
-    if (!scales.ok()) return scales.status();
-    all.push_back(*std::move(scales));
+  std::vector<LayerScales> all(plan.layers.size());
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const ActivationOperand& operand = operands[i];
+    const Layer& layer = plan.layers[operand.layer];
+    const LayerFormats& formats = candidate.assignment.layers[operand.layer];
+    const absl::StatusOr<ActivationScale> scale = ActivationScaleOf(
+        operand.is_second ? formats.weight : formats.activation, candidate.activation_ranges[i],
+        absl::StrCat(operand.is_second ? "second operand's" : "input", " range of layer ", layer.name));
+    if (!scale.ok()) return scale.status();
+    if (operand.is_second) {
+      all[operand.layer].second = *scale;
+    } else {
+      all[operand.layer].activation = *scale;
+    }
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!plan.layers[i].HasWeight()) continue;
+    absl::Status found =
+        FindScalesOfWeight(plan, plan.layers[i], candidate.assignment.layers[i].weight, weights, all[i]);
+    if (!found.ok()) return found;
   }
   return all;
 }

@@ -19,21 +19,27 @@
 
 namespace precis::server {
 
+// Of one activation.
+struct ActivationScale {
+  std::optional<float> scale;  // none in block formats, which find theirs on the fly
+  int zero_point = 0;
+  float global = 1;   // as LayerScales::weight_global, from calibration
+  float max_abs = 0;  // largest magnitude of the calibrated range
+  // The range that the format with this scale can hold: smaller values are clipped to min, larger ones to
+  // max. None in block formats.
+  std::optional<double> min;
+  std::optional<double> max;
+};
+
 struct LayerScales {
-  std::vector<int64_t> weight_shape;
+  std::vector<int64_t> weight_shape;  // empty for a product, and so is all that is said of weights
   // One an output channel or tensor; in block formats one a block, channel by channel, blocks in the order
   // kernel row, kernel column, input channel. Empty for a format without scale.
   std::vector<float> weight;
   std::vector<int> weight_zero_points;  // one a scale; empty for a format without
-  float weight_global = 1;          // the FP32 scale that block scales are relative to, which they contain
-  std::optional<float> activation;  // none in block formats, which find theirs on the fly
-  int activation_zero_point = 0;
-  float activation_global = 1;   // as weight_global, from calibration
-  float activation_max_abs = 0;  // largest magnitude of the calibrated range of the input
-  // The range that the format with this scale can hold: smaller values are clipped to min, larger ones to
-  // max. None in block formats.
-  std::optional<double> activation_min;
-  std::optional<double> activation_max;
+  float weight_global = 1;     // the FP32 scale that block scales are relative to, which they contain
+  ActivationScale activation;  // of the input
+  std::optional<ActivationScale> second;  // of the second operand of a product, whose format is `weight`
 };
 
 // One entry a layer of the plan. FAILED_PRECONDITION, naming the layer, if a calibrated range is missing or

@@ -4,7 +4,8 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include "supernet/execution/norm_activate.h"
+#include <variant>
+
 #include "supernet/formats/check.h"
 
 namespace precis {
@@ -12,17 +13,22 @@ namespace {
 
 class Collector : public ForwardObserver {
  public:
-  Collector(size_t nodes, size_t layers) : mean_(nodes), mean_square_(nodes), ranges_(layers) {}
+  explicit Collector(const Supernet& net)
+      : graph_(net.graph()),
+        mean_(graph_.nodes().size()),
+        mean_square_(graph_.nodes().size()),
+        ranges_(net.operands().size()) {}
 
   void StartBatch(double share) { share_ = share; }
 
-  void OnLayerInput(size_t layer, const at::Tensor& range) override {
-    Accumulate(ranges_[layer], range.to(at::kDouble));
+  void OnOperand(size_t operand, const at::Tensor& range) override {
+    Accumulate(ranges_[operand], range.to(at::kDouble));
   }
 
   void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) override {
     const at::Tensor batch_mean = mean.to(at::kDouble);
-    const at::Tensor variance = inverse_deviation.to(at::kDouble).pow(-2).sub(kBatchNormEpsilon).clamp_min(0);
+    const double epsilon = std::get<BatchNormNode>(graph_.node(node).op).epsilon;
+    const at::Tensor variance = inverse_deviation.to(at::kDouble).pow(-2).sub(epsilon).clamp_min(0);
     Accumulate(mean_[static_cast<size_t>(node)], batch_mean * share_);
     Accumulate(mean_square_[static_cast<size_t>(node)], (variance + batch_mean.square()) * share_);
   }
@@ -45,6 +51,7 @@ class Collector : public ForwardObserver {
  private:
   static void Accumulate(at::Tensor& sum, const at::Tensor& term) { sum = sum.defined() ? sum + term : term; }
 
+  const ModelGraph& graph_;
   double share_ = 0;  // of the batch in all images
   std::vector<at::Tensor> mean_;
   std::vector<at::Tensor> mean_square_;
@@ -59,7 +66,7 @@ Calibration Calibrate(const Supernet& net, const Assignment& assignment, const I
   PRECIS_CHECK(total > 0 && batch_size > 0);
   const c10::NoGradGuard no_gradients;
   const int64_t batches = (total + batch_size - 1) / batch_size;
-  Collector collector(net.graph().nodes().size(), net.layer_count());
+  Collector collector(net);
   for (int64_t batch = 0; batch < batches; ++batch) {
     const int64_t begin = total * batch / batches;
     const int64_t count = total * (batch + 1) / batches - begin;

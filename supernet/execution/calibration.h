@@ -16,8 +16,8 @@ namespace precis {
 struct Calibration {
   std::vector<at::Tensor> mean;      // by node; undefined but for batch norm; shape {channels}, FP32
   std::vector<at::Tensor> variance;  // biased, over all calibration images together
-  // By layer, FP32: the range of the input in its format, {} or {2}, and max-abs, {}, of a format without.
-  // The mean over the batches of what the rule finds on each; a learned range as it is.
+  // As ActivationOperands(), FP32: the range in the operand's format, {} or {2}, and max-abs, {}, of a format
+  // without. The mean over the batches of what the rule finds on each; a learned range as it is.
   std::vector<at::Tensor> activation_ranges;
 };
 

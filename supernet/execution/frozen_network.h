@@ -25,17 +25,25 @@ class FrozenNetwork {
   at::Tensor Forward(const at::Tensor& images) const;
 
  private:
-  // What a convolution, linear or batch-norm node computes with.
-  struct FrozenNode {
-    at::Tensor weight;  // of a batch norm: gamma / deviation
-    at::Tensor bias;    // of a batch norm: beta - mean · gamma / deviation
-    Format activation;
-    at::Tensor range;     // of the layer's input, where its format needs one
-    NodeId from = 0;      // the node whose output that is
-    bool folded = false;  // a batch norm that is part of the layer before it
+  // An activation that a layer quantises, under a fixed range.
+  struct FrozenOperand {
+    NodeId from = 0;  // the node whose output it is
+    int64_t axis = 1;
+    Format format;
+    at::Tensor range;  // where its format needs one
   };
 
-  static at::Tensor QuantizedInput(const FrozenNode& frozen, const at::Tensor& x);
+  // What a layer or a batch-norm node computes with.
+  struct FrozenNode {
+    at::Tensor weight;                    // of a batch norm: gamma / deviation; undefined for a product
+    at::Tensor bias;                      // of a batch norm: beta - mean · gamma / deviation
+    std::vector<FrozenOperand> operands;  // of a layer: its input, and a product's second operand
+    bool folded = false;                  // a batch norm that is part of the layer before it
+  };
+
+  void FreezeOperands(const Assignment& assignment, const Calibration& calibration);
+  at::Tensor RunFrozenLayer(const Node& node, const FrozenNode& frozen,
+                            const std::vector<at::Tensor>& inputs) const;
 
   const Supernet& net_;
   std::vector<FrozenNode> nodes_;  // by node

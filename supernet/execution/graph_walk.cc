@@ -1,13 +1,17 @@
-// Readers of every node, and the operations that the differentiable and the frozen pass share.
+// Readers of every node, and what a batch norm takes along.
 #include "supernet/execution/graph_walk.h"
-
-#include <ATen/ATen.h>
 
 #include <variant>
 
-#include "supernet/formats/check.h"
-
 namespace precis {
+namespace {
+
+// What NormActivate computes with the batch norm.
+bool IsFusible(ActivationKind kind) {
+  return kind == ActivationKind::kRelu || kind == ActivationKind::kRelu6;
+}
+
+}  // namespace
 
 GraphWalk::GraphWalk(const ModelGraph& graph)
     : readers_(graph.nodes().size()),
@@ -44,35 +48,13 @@ GraphWalk::GraphWalk(const ModelGraph& graph)
       next = only_reader();
     }
     if (next < 0) continue;
-    if (const auto* activation = std::get_if<ActivationNode>(&graph.node(next).op)) {
+    const auto* activation = std::get_if<ActivationNode>(&graph.node(next).op);
+    if (activation != nullptr && IsFusible(activation->kind)) {
       fused.activation = activation->kind;
       fused.output = next;
       in_fused_norm_[static_cast<size_t>(next)] = true;
     }
   }
-}
-
-at::Tensor RunPlainNode(const NodeOp& op, const std::vector<at::Tensor>& inputs, bool overwrite) {
-  at::Tensor x = inputs[0];
-  if (const auto* activation = std::get_if<ActivationNode>(&op)) {
-    switch (activation->kind) {
-      case ActivationKind::kRelu:
-        return overwrite ? at::relu_(x) : at::relu(x);
-      case ActivationKind::kRelu6:
-        return overwrite ? at::hardtanh_(x, 0, 6) : at::hardtanh(x, 0, 6);
-    }
-  }
-  if (std::holds_alternative<AddNode>(op)) return overwrite ? x.add_(inputs[1]) : at::add(x, inputs[1]);
-  if (const auto* pool = std::get_if<MaxPoolNode>(&op)) {
-    return at::max_pool2d(x, pool->kernel, pool->stride, pool->padding);
-  }
-  PRECIS_CHECK(std::holds_alternative<GlobalAveragePoolNode>(op));
-  return x.mean({2, 3});
-}
-
-at::Tensor RunConv(const Conv2dNode& conv, const at::Tensor& x, const at::Tensor& weight,
-                   const at::Tensor& bias) {
-  return at::conv2d(x, weight, bias, conv.stride, conv.padding, 1, conv.groups);
 }
 
 }  // namespace precis

@@ -1,8 +1,5 @@
-// What walking a ModelGraph needs to know beyond its nodes, and the nodes that need no parameters. Internal
-// to supernet/execution.
+// What walking a ModelGraph needs to know beyond its nodes. Internal to supernet/execution.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <optional>
 #include <vector>
@@ -11,7 +8,7 @@
 
 namespace precis {
 
-// A batch norm together with the addition and the activation that alone read what it gives.
+// A batch norm together with the addition and the ReLU or ReLU6 that alone read what it gives.
 struct FusedNorm {
   NodeId output = 0;     // the last node of the group
   NodeId residual = -1;  // the addition's other operand, which comes before the batch norm; -1 for none
@@ -43,12 +40,5 @@ class GraphWalk {
   std::vector<bool> in_fused_norm_;
   std::vector<std::vector<NodeId>> last_read_by_;
 };
-
-// Runs an activation, add, max-pool or global-average-pool node; any other is a bug (checked). With
-// `overwrite`, the first input may become the output.
-at::Tensor RunPlainNode(const NodeOp& op, const std::vector<at::Tensor>& inputs, bool overwrite);
-
-at::Tensor RunConv(const Conv2dNode& conv, const at::Tensor& x, const at::Tensor& weight,
-                   const at::Tensor& bias);
 
 }  // namespace precis

@@ -51,7 +51,7 @@ struct Statistics {
   std::vector<float> inverse_deviation;
 };
 
-Statistics Measure(const NormLayout& layout, const at::Tensor& x) {
+Statistics Measure(const NormLayout& layout, const at::Tensor& x, double epsilon) {
   const float* data = x.data_ptr<float>();
   const auto channels = static_cast<size_t>(layout.channels());
   const auto pixels = static_cast<double>(layout.pixels());
@@ -72,7 +72,7 @@ Statistics Measure(const NormLayout& layout, const at::Tensor& x) {
     const double offset = totals[c] / pixels;
     const double variance = std::max(0.0, totals[channels + c] / pixels - offset * offset);
     statistics.mean.push_back(static_cast<float>(near_mean[c] + offset));
-    statistics.inverse_deviation.push_back(static_cast<float>(1 / std::sqrt(variance + kBatchNormEpsilon)));
+    statistics.inverse_deviation.push_back(static_cast<float>(1 / std::sqrt(variance + epsilon)));
   }
   return statistics;
 }
@@ -94,7 +94,7 @@ std::pair<std::vector<float>, std::vector<float>> ScaleAndShift(const Statistics
 at::Tensor FusedForward(const NormInputs& inputs, bool measure_max_abs, bool keep_passes,
                         NormOutputs& outputs) {
   const NormLayout layout(inputs.x.numel(), inputs.x.size(1));
-  const Statistics statistics = Measure(layout, inputs.x);
+  const Statistics statistics = Measure(layout, inputs.x, inputs.epsilon);
   const auto [scale, shift] = ScaleAndShift(statistics, inputs.weight, inputs.bias);
   outputs.mean = ToTensor(statistics.mean);
   outputs.inverse_deviation = ToTensor(statistics.inverse_deviation);
@@ -225,7 +225,7 @@ NormOutputs NormActivateAten(const NormInputs& inputs, bool measure_max_abs) {
   NormOutputs outputs;
   at::Tensor y;
   std::tie(y, outputs.mean, outputs.inverse_deviation) = at::native_batch_norm(
-      inputs.x, inputs.weight, inputs.bias, {}, {}, /*training=*/true, 0.0, kBatchNormEpsilon);
+      inputs.x, inputs.weight, inputs.bias, {}, {}, /*training=*/true, 0.0, inputs.epsilon);
   if (inputs.residual.defined()) y = y + inputs.residual;
   if (inputs.activation.has_value()) {
     y = *inputs.activation == ActivationKind::kRelu ? at::relu(y) : at::hardtanh(y, 0, 6);

@@ -15,14 +15,13 @@
 
 namespace precis {
 
-inline constexpr double kBatchNormEpsilon = 1e-5;
-
 struct NormInputs {
-  at::Tensor x;         // {N, C, H, W} or {N, C}, FP32, N·H·W > 0
-  at::Tensor weight;    // {C}
-  at::Tensor bias;      // {C}
-  at::Tensor residual;  // of x's shape, added before the activation; or undefined
-  std::optional<ActivationKind> activation;
+  at::Tensor x;                              // {N, C, H, W} or {N, C}, FP32, N·H·W > 0
+  at::Tensor weight;                         // {C}
+  at::Tensor bias;                           // {C}
+  at::Tensor residual;                       // of x's shape, added before the activation; or undefined
+  std::optional<ActivationKind> activation;  // kRelu or kRelu6
+  double epsilon = 1e-5;
 };
 
 struct NormOutputs {

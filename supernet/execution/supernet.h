@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "supernet/execution/graph_walk.h"
+#include "supernet/execution/operand_cache.h"
 #include "supernet/execution/range_book.h"
 #include "supernet/graph/assignment.h"
 #include "supernet/graph/model_graph.h"
@@ -25,30 +26,30 @@ namespace precis {
 struct Parameter {
   std::string name;  // NODE.weight or NODE.bias
   at::Tensor value;  // requires a gradient; convolution weights are channels last
-  bool decays;       // whether weight decay applies: conv and linear weights only
+  bool decays;       // whether weight decay applies
 };
 
 // What a forward pass sees on its way, in graph order.
 class ForwardObserver {
  public:
   virtual ~ForwardObserver() = default;
-  // The range of the input of the layer with that index in Layers(), in its format: the learned one if there
-  // is one, else what the rule finds on the batch. max|input|, shape {}, for a format without range.
-  virtual void OnLayerInput(size_t layer, const at::Tensor& range) = 0;
+  // The range of the operand with that index in ActivationOperands(), in the format in which its layer reads
+  // it: the learned one if there is one, else what the rule finds on the batch. max|x|, shape {}, for a
+  // format without range. A product's second operand follows its first.
+  virtual void OnOperand(size_t operand, const at::Tensor& range) = 0;
   // Batch mean and 1/sqrt(biased variance + epsilon) of a batch-norm node: shape {channels}.
   virtual void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) = 0;
 };
 
 struct PassOptions {
-  ForwardObserver* observer = nullptr;  // every layer's input is measured for it, whatever its format
+  ForwardObserver* observer = nullptr;  // every operand is measured for it, whatever its format
   bool averages = true;                 // whether moving averages serve as ranges where there are any
   uint64_t seed = 0;                    // of stochastic rounding: 0 for all that is no training step
 };
 
 class Supernet {
  public:
-  // Fresh weights, a function of `seed` alone: uniform with variance 2 / fan-in (He et al. 2015) for
-  // convolutions, 1 / fan-in for linear layers; biases 0; batch norm 1 and 0.
+  // Fresh weights (fresh_weights.h), a function of `seed` alone.
   Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges = {});
 
   // Logits {N, classes}. Records for autograd if gradients are on. The assignment must have one entry a
@@ -60,13 +61,16 @@ class Supernet {
   // rounding takes RoundingSeed.
   at::Tensor QuantizedWeight(NodeId node, const Format& format, uint64_t pass_seed) const;
 
-  // Of a tensor in a pass: the weight of a node, or its output as a layer reads it.
-  static uint64_t RoundingSeed(uint64_t pass_seed, NodeId node, Operand operand) {
-    return pass_seed + 2 * static_cast<uint64_t>(node) + (operand == Operand::kActivation ? 1 : 0);
+  // As ActivationOperands() of the graph.
+  const std::vector<ActivationOperand>& operands() const { return operands_; }
+  // The format in which the operand is read.
+  const Format& FormatOf(size_t operand, const Assignment& assignment) const {
+    const LayerFormats& formats = assignment.layers[operands_[operand].layer];
+    return operands_[operand].is_second ? formats.weight : formats.activation;
   }
-
-  // The node whose output the layer of that index reads.
-  NodeId InputOf(size_t layer) const { return layer_inputs_[layer]; }
+  OperandRead ReadOf(size_t operand, const Assignment& assignment) const;
+  // Of a product: the index of its second operand.
+  size_t SecondOperand(size_t layer) const { return second_operands_[layer]; }
 
   const ModelGraph& graph() const { return graph_; }
   const GraphWalk& walk() const { return walk_; }
@@ -88,8 +92,9 @@ class Supernet {
   ModelGraph graph_;
   GraphWalk walk_;
   std::vector<Layer> layers_;
-  std::vector<NodeId> layer_inputs_;                 // by layer
-  std::vector<std::vector<size_t>> layers_reading_;  // by node: indices of the layers whose input it is
+  std::vector<ActivationOperand> operands_;
+  std::vector<size_t> second_operands_;                // by layer: index into operands_, 0 for none
+  std::vector<std::vector<size_t>> operands_reading_;  // by node: indices into operands_
   RangeBook ranges_;
   std::vector<Parameter> parameters_;
   std::vector<at::Tensor> weights_;  // by node

@@ -57,13 +57,12 @@ std::vector<bool> Decays(const std::vector<Parameter>& parameters) {
   return decays;
 }
 
-// The ranges of the layers' inputs as a pass found them.
-class InputRanges : public ForwardObserver {
+// The ranges of the operands as a pass found them.
+class OperandRanges : public ForwardObserver {
  public:
-  void OnLayerInput(size_t layer, const at::Tensor& range) override {
-    PRECIS_CHECK(layer == ranges_.size());
-    ranges_.push_back(range);
-  }
+  explicit OperandRanges(const Supernet& net) : ranges_(net.operands().size()) {}
+
+  void OnOperand(size_t operand, const at::Tensor& range) override { ranges_[operand] = range; }
   void OnBatchNorm(NodeId /*node*/, const at::Tensor& /*mean*/,
                    const at::Tensor& /*inverse_deviation*/) override {}
 
@@ -153,26 +152,36 @@ absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignme
 // weights. Returns those.
 std::vector<RangeKey> SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor& images) {
   RangeBook& book = net_.ranges();
-  std::vector<RangeKey> keys;  // by layer: of its input, then of its weight
+  struct Read {
+    RangeKey key;
+    size_t operand;  // of an activation
+  };
+  std::vector<Read> reads;  // by layer: its input, then its weight or second operand
+  const auto add_operand = [&](size_t i) {
+    reads.push_back({{net_.operands()[i].node, Operand::kActivation, net_.FormatOf(i, assignment)}, i});
+  };
   for (size_t layer = 0; layer < assignment.layers.size(); ++layer) {
-    const LayerFormats& formats = assignment.layers[layer];
-    keys.push_back({net_.InputOf(layer), Operand::kActivation, formats.activation});
-    keys.push_back({net_.layers()[layer].node, Operand::kWeight, formats.weight});
+    add_operand(layer);
+    if (net_.layers()[layer].HasWeight()) {
+      reads.push_back({{net_.layers()[layer].node, Operand::kWeight, assignment.layers[layer].weight}, 0});
+    } else {
+      add_operand(net_.SecondOperand(layer));
+    }
   }
-  const auto is_new = [&](const RangeKey& key) {
-    return book.Learns(key.operand, key.format) && !book.Find(key).defined();
+  const auto is_new = [&](const Read& read) {
+    return book.Learns(read.key.operand, read.key.format) && !book.Find(read.key).defined();
   };
   std::vector<RangeKey> begun;
-  if (std::none_of(keys.begin(), keys.end(), is_new)) return begun;
+  if (std::none_of(reads.begin(), reads.end(), is_new)) return begun;
 
   const c10::NoGradGuard no_gradients;
-  InputRanges found;
+  OperandRanges found(net_);
   net_.Forward(images, assignment, {.observer = &found});
-  for (size_t i = 0; i < keys.size(); ++i) {
-    const RangeKey& key = keys[i];
-    if (!is_new(key)) continue;
+  for (const Read& read : reads) {
+    const RangeKey& key = read.key;
+    if (!is_new(read)) continue;
     const at::Tensor start = key.operand == Operand::kActivation
-                                 ? found.ranges()[i / 2]
+                                 ? found.ranges()[read.operand]
                                  : MeasureRange(net_.Weight(key.node), Operand::kWeight, key.format,
                                                 book.MethodOf(Operand::kWeight));
     if (!book.Learn(key, start)) continue;
@@ -191,7 +200,7 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
   ++step_;
   const std::vector<RangeKey> begun = BeginToLearn(assignment, batch.images);
 
-  InputRanges found;
+  OperandRanges found(net_);
   const bool averages = options_.ranges.activations == RangeRule::kMovingAverage;
   const at::Tensor logits =
       net_.Forward(batch.images, assignment, {.observer = averages ? &found : nullptr, .seed = rounding});
@@ -239,10 +248,10 @@ StepOutcome SupernetOracle::Train(const Assignment& assignment) {
 
 void SupernetOracle::MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found) {
   std::set<RangeKey> moved;  // layers that read one tensor in one format share its average
-  for (size_t layer = 0; layer < found.size(); ++layer) {
-    const RangeKey key = {net_.InputOf(layer), Operand::kActivation, assignment.layers[layer].activation};
+  for (size_t i = 0; i < found.size(); ++i) {
+    const RangeKey key = {net_.operands()[i].node, Operand::kActivation, net_.FormatOf(i, assignment)};
     if (!net_.ranges().Averages(key.operand, key.format) || !moved.insert(key).second) continue;
-    net_.ranges().Average(key, found[layer]);
+    net_.ranges().Average(key, found[i]);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "supernet/graph/model_graph.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +21,9 @@ bool IsWord(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
-// Whether an output cannot be below 0 where no input is.
-bool KeepsSign(const NodeOp& op) {
-  return std::holds_alternative<AddNode>(op) || std::holds_alternative<MaxPoolNode>(op) ||
-         std::holds_alternative<GlobalAveragePoolNode>(op);
+// "1", "2", "2 or more".
+std::string LimitsText(const InputLimits& limits) {
+  return limits.least == limits.most ? absl::StrCat(limits.least) : absl::StrCat(limits.least, " or more");
 }
 
 }  // namespace
@@ -36,28 +36,32 @@ const char* LayerKindName(Layer::Kind kind) {
       return "depthwise_conv2d";
     case Layer::Kind::kLinear:
       return "linear";
+    case Layer::Kind::kMatMul:
+      return "matmul";
   }
   PRECIS_CHECK(false);
 }
 
 ModelGraph::ModelGraph(std::string name, Shape input_shape) : name_(std::move(name)) {
   PRECIS_CHECK(IsWord(name_));
-  PRECIS_CHECK(input_shape.size() == 1 || input_shape.size() == 3);
+  PRECIS_CHECK(!input_shape.empty() && input_shape.size() <= 3);
   for (const int64_t dimension : input_shape) PRECIS_CHECK(dimension > 0);
   PRECIS_CHECK(ElementCount(input_shape) <= kMaxInputElements);
   nodes_.push_back({.name = "input", .op = InputNode{}, .inputs = {}, .shape = std::move(input_shape)});
 }
 
-absl::StatusOr<NodeId> ModelGraph::Add(std::string node_name, NodeOp op, std::vector<NodeId> inputs) {
+absl::StatusOr<NodeId> ModelGraph::Add(std::string node_name, NodeOp op, std::vector<NodeId> inputs,
+                                       std::string group) {
   NodeFaults faults;
   if (!IsWord(node_name)) faults.Add("a name is printable ASCII without spaces, and not empty");
   if (std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& n) { return n.name == node_name; })) {
     faults.Add("the name is taken");
   }
+  if (!group.empty() && !IsWord(group)) faults.Add("a group is printable ASCII without spaces");
   if (std::holds_alternative<InputNode>(op)) faults.Add("a graph has one input, and it has it already");
-  if (inputs.size() != InputCount(op)) {
-    faults.Add("it takes ", InputCount(op), " input(s), not ", inputs.size());
-  }
+  const InputLimits limits = InputLimitsOf(op);
+  const bool fits = inputs.size() >= limits.least && inputs.size() <= limits.most;
+  if (!fits) faults.Add("it takes ", LimitsText(limits), " input(s), not ", inputs.size());
   std::vector<const Shape*> input_shapes;
   for (const NodeId input : inputs) {
     if (input < 0 || input > output()) {
@@ -67,16 +71,23 @@ absl::StatusOr<NodeId> ModelGraph::Add(std::string node_name, NodeOp op, std::ve
     }
   }
   Shape shape;
-  if (input_shapes.size() == InputCount(op)) {
+  if (fits && input_shapes.size() == inputs.size()) {
     NodeFaults op_faults;
     shape = InferShape(op, input_shapes, op_faults);
     if (!op_faults.empty()) faults.Add(op_faults.Text());
+    if (!group.empty() && op_faults.empty() && !inputs.empty() &&
+        !LayerSizeOf(op, *input_shapes[0]).has_value()) {
+      faults.Add("it is no layer, so it is in no group");
+    }
   }
   if (!faults.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("node \"", node_name, "\": ", faults.Text()));
   }
-  nodes_.push_back(
-      {.name = std::move(node_name), .op = op, .inputs = std::move(inputs), .shape = std::move(shape)});
+  nodes_.push_back({.name = std::move(node_name),
+                    .op = std::move(op),
+                    .inputs = std::move(inputs),
+                    .shape = std::move(shape),
+                    .group = std::move(group)});
   return output();
 }
 
@@ -86,34 +97,54 @@ std::vector<Layer> ModelGraph::Layers() const {
   for (NodeId id = 1; id <= output(); ++id) {
     const Node& current = node(id);
     const Shape& in = node(current.inputs[0]).shape;
-    const WeightSize weight = WeightOf(current.op, in);
-    const bool inputs_are = std::all_of(current.inputs.begin(), current.inputs.end(), [&](NodeId input) {
-      return nonnegative[static_cast<size_t>(input)];
-    });
+    const auto is_nonnegative = [&](NodeId input) { return nonnegative[static_cast<size_t>(input)]; };
+    const bool inputs_are = std::all_of(current.inputs.begin(), current.inputs.end(), is_nonnegative);
     nonnegative[static_cast<size_t>(id)] =
-        std::holds_alternative<ActivationNode>(current.op) || (inputs_are && KeepsSign(current.op));
-    if (weight.outputs == 0) continue;
+        IsNonnegative(current.op) || (inputs_are && KeepsNonnegative(current.op));
+    const std::optional<LayerSize> size = LayerSizeOf(current.op, in);
+    if (!size.has_value()) continue;
+    const bool has_weight = size->kind != Layer::Kind::kMatMul;
     layers.push_back({.node = id,
                       .name = current.name,
-                      .kind = LayerKindOf(current.op, in),
-                      .macs = ElementCount(current.shape) * weight.reduction,
-                      .weights = weight.outputs * weight.reduction,
-                      .output_channels = weight.outputs,
-                      .reduction = weight.reduction,
+                      .kind = size->kind,
+                      .macs = ElementCount(current.shape) * size->reduction,
+                      .weights = has_weight ? size->output_channels * size->reduction : 0,
+                      .output_channels = size->output_channels,
+                      .reduction = size->reduction,
                       .input_elements = ElementCount(in),
-                      .nonnegative_input = inputs_are});
+                      .nonnegative_input = is_nonnegative(current.inputs[0]),
+                      .group = current.group});
   }
   return layers;
 }
 
-int64_t ModelGraph::ParameterCount() const {
-  int64_t count = 0;
+std::vector<ActivationOperand> ModelGraph::ActivationOperands() const {
+  std::vector<ActivationOperand> operands;
+  std::vector<ActivationOperand> second;
+  const std::vector<Layer> layers = Layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::vector<NodeId>& inputs = node(layers[i].node).inputs;
+    operands.push_back({.layer = i, .node = inputs[0], .is_second = false});
+    if (!layers[i].HasWeight()) second.push_back({.layer = i, .node = inputs[1], .is_second = true});
+  }
+  operands.insert(operands.end(), second.begin(), second.end());
+  return operands;
+}
+
+std::vector<ParameterInfo> ModelGraph::Parameters() const {
+  std::vector<ParameterInfo> parameters;
   for (NodeId id = 1; id <= output(); ++id) {
     const Node& current = node(id);
-    const WeightSize weight = WeightOf(current.op, node(current.inputs[0]).shape);
-    count += weight.outputs * (weight.reduction + (weight.bias ? 1 : 0));
-    if (std::holds_alternative<BatchNormNode>(current.op)) count += 2 * current.shape[0];
+    for (ParameterShape& each : ParametersOf(current.op, node(current.inputs[0]).shape)) {
+      parameters.push_back({id, absl::StrCat(current.name, ".", each.name), std::move(each.shape)});
+    }
   }
+  return parameters;
+}
+
+int64_t ModelGraph::ParameterCount() const {
+  int64_t count = 0;
+  for (const ParameterInfo& parameter : Parameters()) count += ElementCount(parameter.shape);
   return count;
 }
 
@@ -122,7 +153,9 @@ std::string ModelGraph::CanonicalText() const {
   for (const Node& current : nodes_) {
     absl::StrAppend(&text, current.name, " = ", OpText(current.op));
     for (const NodeId input : current.inputs) absl::StrAppend(&text, " ", node(input).name);
-    absl::StrAppend(&text, " -> ", ShapeText(current.shape), "\n");
+    absl::StrAppend(&text, " -> ", ShapeText(current.shape));
+    if (!current.group.empty()) absl::StrAppend(&text, " group=", current.group);
+    absl::StrAppend(&text, "\n");
   }
   return text;
 }

@@ -1,4 +1,4 @@
-// Shape inference, weights and text, operation by operation.
+// Faults, inputs, layers and parameters, operation by operation.
 #include "supernet/graph/node_op.h"
 
 #include <limits>
@@ -10,166 +10,112 @@
 namespace precis {
 namespace {
 
-// Far above any network, far below where sums and products of int64 overflow.
 constexpr int64_t kMaxAttribute = int64_t{1} << 20;
-constexpr int64_t kMaxElements = int64_t{1} << 40;
-constexpr int64_t kMaxLayerMacs = int64_t{1} << 52;
 
-template <typename... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-template <typename... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 does not deduce aggregates by itself
-
-bool IsImage(const Shape& shape, NodeFaults& faults) {
-  if (shape.size() == 3) return true;
-  faults.Add("the input must be an image {channels, height, width}, not {", ShapeText(shape), "}");
-  return false;
+template <typename... Ops>
+bool IsAnyOf(const NodeOp& op) {
+  return (std::holds_alternative<Ops>(op) || ...);
 }
 
-// {height, width} of the windows' positions; empty, with a fault, where no window fits.
-Shape WindowPositions(const Shape& image, int64_t kernel, int64_t stride, int64_t padding,
-                      NodeFaults& faults) {
-  const int64_t height = image[1] + 2 * padding - kernel;
-  const int64_t width = image[2] + 2 * padding - kernel;
-  if (height >= 0 && width >= 0) return {height / stride + 1, width / stride + 1};
-  faults.Add("a kernel of ", kernel, " does not fit an image of ", image[1], "x", image[2], " with padding ",
-             padding);
-  return {};
-}
-
-Shape InferConv(const Conv2dNode& conv, const Shape& in, NodeFaults& faults) {
-  faults.RequireAttribute("out_channels", conv.out_channels, 1);
-  faults.RequireAttribute("kernel", conv.kernel, 1);
-  faults.RequireAttribute("stride", conv.stride, 1);
-  faults.RequireAttribute("padding", conv.padding, 0);
-  faults.RequireAttribute("groups", conv.groups, 1);
-  if (!IsImage(in, faults) || !faults.empty()) return {};
-  if (in[0] % conv.groups != 0 || conv.out_channels % conv.groups != 0) {
-    faults.Add("groups ", conv.groups, " must divide the ", in[0], " input and ", conv.out_channels,
-               " output channels");
-  }
-  const Shape positions = WindowPositions(in, conv.kernel, conv.stride, conv.padding, faults);
-  if (!faults.empty()) return {};
-  return {conv.out_channels, positions[0], positions[1]};
-}
-
-Shape InferLinear(const LinearNode& linear, const Shape& in, NodeFaults& faults) {
-  faults.RequireAttribute("out_features", linear.out_features, 1);
-  if (in.size() != 1) faults.Add("the input must be a vector {features}, not {", ShapeText(in), "}");
-  return {linear.out_features};
-}
-
-Shape InferMaxPool(const MaxPoolNode& pool, const Shape& in, NodeFaults& faults) {
-  faults.RequireAttribute("kernel", pool.kernel, 1);
-  faults.RequireAttribute("stride", pool.stride, 1);
-  faults.RequireAttribute("padding", pool.padding, 0);
-  if (pool.padding > pool.kernel / 2) {
-    faults.Add("padding ", pool.padding, " is more than half of kernel ", pool.kernel,
-               ", so a window could see padding alone");
-  }
-  if (!IsImage(in, faults) || !faults.empty()) return {};
-  const Shape positions = WindowPositions(in, pool.kernel, pool.stride, pool.padding, faults);
-  if (!faults.empty()) return {};
-  return {in[0], positions[0], positions[1]};
-}
-
-Shape InferByOp(const NodeOp& op, const std::vector<const Shape*>& in, NodeFaults& faults) {
-  return std::visit(Overloaded{
-                        [](const InputNode&) { return Shape{}; },
-                        [&](const Conv2dNode& conv) { return InferConv(conv, *in[0], faults); },
-                        [&](const LinearNode& linear) { return InferLinear(linear, *in[0], faults); },
-                        [&](const BatchNormNode&) { return *in[0]; },
-                        [&](const ActivationNode&) { return *in[0]; },
-                        [&](const AddNode&) {
-                          if (*in[0] != *in[1]) {
-                            faults.Add("the inputs have different shapes, {", ShapeText(*in[0]), "} and {",
-                                       ShapeText(*in[1]), "}");
-                          }
-                          return *in[0];
-                        },
-                        [&](const MaxPoolNode& pool) { return InferMaxPool(pool, *in[0], faults); },
-                        [&](const GlobalAveragePoolNode&) {
-                          return IsImage(*in[0], faults) ? Shape{(*in[0])[0]} : Shape{};
-                        },
-                    },
-                    op);
-}
-
-void CheckSize(const NodeOp& op, const Shape& in, const Shape& out, NodeFaults& faults) {
-  if (ElementCount(out) > kMaxElements) faults.Add("the output {", ShapeText(out), "} is too large");
-  const WeightSize weight = WeightOf(op, in);
-  if (weight.outputs == 0) return;
-  if (ElementCount({weight.outputs, weight.reduction}) > kMaxElements) {
-    faults.Add("the weight is too large: ", weight.outputs, " times ", weight.reduction, " elements");
-  }
-  if (ElementCount({ElementCount(out), weight.reduction}) > kMaxLayerMacs) {
-    faults.Add("it needs more than ", kMaxLayerMacs, " multiply-accumulates");
-  }
+Shape ConvWeight(const Conv2dNode& conv, const Shape& in) {
+  return {conv.out_channels, in[0] / conv.groups, conv.kernel.height, conv.kernel.width};
 }
 
 }  // namespace
 
-void NodeFaults::RequireAttribute(const char* name, int64_t value, int64_t lowest) {
+void NodeFaults::RequireAttribute(const std::string& name, int64_t value, int64_t lowest) {
   if (value >= lowest && value <= kMaxAttribute) return;
   Add(name, " is ", value, ", allowed are ", lowest, " to ", kMaxAttribute);
 }
 
+void NodeFaults::RequireExtent(const std::string& name, const Extent& extent, int64_t lowest) {
+  if (extent.height == extent.width) return RequireAttribute(name, extent.height, lowest);
+  RequireAttribute(name + " height", extent.height, lowest);
+  RequireAttribute(name + " width", extent.width, lowest);
+}
+
+void NodeFaults::RequirePadding(const Padding& padding) {
+  if (padding == Padding(padding.top)) return RequireAttribute("padding", padding.top, 0);
+  for (const auto& [name, value] : {std::pair{"padding top", padding.top},
+                                    {"padding left", padding.left},
+                                    {"padding bottom", padding.bottom},
+                                    {"padding right", padding.right}}) {
+    RequireAttribute(name, value, 0);
+  }
+}
+
+bool NodeFaults::RequireAxis(int64_t axis, const Shape& shape) {
+  if (axis >= 0 && axis < static_cast<int64_t>(shape.size())) return true;
+  Add("axis is ", axis, ", but {", ShapeText(shape), "} has the dimensions 0 to ", shape.size() - 1);
+  return false;
+}
+
 std::string NodeFaults::Text() const { return absl::StrJoin(faults_, "; "); }
 
-size_t InputCount(const NodeOp& op) {
-  if (std::holds_alternative<InputNode>(op)) return 0;
-  return std::holds_alternative<AddNode>(op) ? 2 : 1;
+InputLimits InputLimitsOf(const NodeOp& op) {
+  if (IsAnyOf<InputNode>(op)) return {0, 0};
+  if (IsAnyOf<AddNode, MultiplyNode, MatMulNode>(op)) return {2, 2};
+  if (IsAnyOf<ConcatNode>(op)) return {2, static_cast<size_t>(kMaxAttribute)};
+  return {1, 1};
 }
 
-Shape InferShape(const NodeOp& op, const std::vector<const Shape*>& inputs, NodeFaults& faults) {
-  Shape shape = InferByOp(op, inputs, faults);
-  if (faults.empty() && !inputs.empty()) CheckSize(op, *inputs[0], shape, faults);
-  return shape;
-}
-
-WeightSize WeightOf(const NodeOp& op, const Shape& in) {
+std::optional<LayerSize> LayerSizeOf(const NodeOp& op, const Shape& in) {
   if (const auto* conv = std::get_if<Conv2dNode>(&op)) {
-    return {conv->out_channels, ElementCount({in[0] / conv->groups, conv->kernel, conv->kernel}), conv->bias};
+    const Shape weight = ConvWeight(*conv, in);
+    const bool depthwise = conv->groups > 1 && conv->groups == in[0];
+    return LayerSize{depthwise ? Layer::Kind::kDepthwiseConv2d : Layer::Kind::kConv2d, conv->out_channels,
+                     ElementCount({weight.begin() + 1, weight.end()})};
   }
-  if (const auto* linear = std::get_if<LinearNode>(&op)) return {linear->out_features, in[0], linear->bias};
+  if (const auto* linear = std::get_if<LinearNode>(&op)) {
+    return LayerSize{Layer::Kind::kLinear, linear->out_features, in.back()};
+  }
+  if (IsAnyOf<MatMulNode>(op)) return LayerSize{Layer::Kind::kMatMul, 1, in.back()};
+  return std::nullopt;
+}
+
+std::vector<ParameterShape> ParametersOf(const NodeOp& op, const Shape& in) {
+  const auto with_bias = [](Shape weight, bool bias) {
+    std::vector<ParameterShape> parameters = {{"weight", std::move(weight)}};
+    if (bias) parameters.push_back({"bias", {parameters[0].shape[0]}});
+    return parameters;
+  };
+  if (const auto* conv = std::get_if<Conv2dNode>(&op)) return with_bias(ConvWeight(*conv, in), conv->bias);
+  if (const auto* linear = std::get_if<LinearNode>(&op)) {
+    return with_bias({linear->out_features, in.back()}, linear->bias);
+  }
+  if (IsAnyOf<BatchNormNode>(op)) return with_bias({in[0]}, true);
+  if (IsAnyOf<LayerNormNode>(op)) return with_bias({in.back()}, true);
+  if (IsAnyOf<ClassTokenNode>(op)) return with_bias({1, in.back()}, false);
+  if (IsAnyOf<PositionEmbeddingNode>(op)) return with_bias(in, false);
   return {};
 }
 
-Layer::Kind LayerKindOf(const NodeOp& op, const Shape& in) {
-  const auto* conv = std::get_if<Conv2dNode>(&op);
-  if (conv == nullptr) return Layer::Kind::kLinear;
-  return conv->groups > 1 && conv->groups == in[0] ? Layer::Kind::kDepthwiseConv2d : Layer::Kind::kConv2d;
+bool IsNonnegative(const NodeOp& op) {
+  if (IsAnyOf<SoftmaxNode>(op)) return true;
+  const auto* activation = std::get_if<ActivationNode>(&op);
+  if (activation == nullptr) return false;
+  switch (activation->kind) {
+    case ActivationKind::kRelu:
+    case ActivationKind::kRelu6:
+    case ActivationKind::kSigmoid:
+    case ActivationKind::kHardSigmoid:
+      return true;
+    case ActivationKind::kSilu:
+    case ActivationKind::kHardSwish:
+    case ActivationKind::kGelu:
+    case ActivationKind::kTanh:
+    case ActivationKind::kLeakyRelu:
+    case ActivationKind::kElu:
+      return false;
+  }
+  return false;
 }
 
-std::string OpText(const NodeOp& op) {
-  return std::visit(
-      Overloaded{
-          [](const InputNode&) -> std::string { return "input"; },
-          [](const Conv2dNode& conv) {
-            return absl::StrCat("conv2d out_channels=", conv.out_channels, " kernel=", conv.kernel,
-                                " stride=", conv.stride, " padding=", conv.padding, " groups=", conv.groups,
-                                " bias=", conv.bias ? 1 : 0);
-          },
-          [](const LinearNode& linear) {
-            return absl::StrCat("linear out_features=", linear.out_features, " bias=", linear.bias ? 1 : 0);
-          },
-          [](const BatchNormNode&) -> std::string { return "batch_norm"; },
-          [](const ActivationNode& activation) -> std::string {
-            return activation.kind == ActivationKind::kRelu ? "relu" : "relu6";
-          },
-          [](const AddNode&) -> std::string { return "add"; },
-          [](const MaxPoolNode& pool) {
-            return absl::StrCat("max_pool kernel=", pool.kernel, " stride=", pool.stride,
-                                " padding=", pool.padding);
-          },
-          [](const GlobalAveragePoolNode&) -> std::string { return "global_average_pool"; },
-      },
-      op);
+bool KeepsNonnegative(const NodeOp& op) {
+  if (const auto* scale = std::get_if<ScaleNode>(&op)) return scale->factor >= 0;
+  return IsAnyOf<ActivationNode, AddNode, MultiplyNode, MatMulNode, MaxPoolNode, AveragePoolNode,
+                 GlobalAveragePoolNode, ConcatNode, ReshapeNode, TransposeNode, SliceNode, SelectNode>(op);
 }
-
-std::string ShapeText(const Shape& shape) { return absl::StrJoin(shape, "x"); }
 
 int64_t ElementCount(const Shape& shape) {
   int64_t product = 1;

@@ -50,7 +50,7 @@ enum class Split {
 // assignment first, on the same training images every time, so that measuring A, B, A gives A twice.
 struct Evaluation {
   Quality quality;
-  std::vector<ActivationRange> activation_ranges;  // the calibrated input range of every layer
+  std::vector<ActivationRange> activation_ranges;  // calibrated, as ModelGraph::ActivationOperands()
 };
 
 // Which images of the search split a probe takes.
@@ -77,9 +77,10 @@ class Oracle {
   virtual absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) = 0;
 
   // Writes the shared weights, with the batch-norm statistics calibrated for `assignment`, to `path` as
-  // safetensors (temporary file, fsync, rename). Tensors are named NODE.weight, NODE.bias,
-  // NODE.running_mean, NODE.running_var; learned ranges NODE.weight_range.FORMAT, NODE.output_range.FORMAT.
-  // Moving averages are not kept. UNAVAILABLE with the path if it cannot be written.
+  // safetensors (temporary file, fsync, rename). Tensors are named as ModelGraph::Parameters(), those of
+  // batch norms also NODE.running_mean, NODE.running_var; learned ranges NODE.weight_range.FORMAT,
+  // NODE.output_range.FORMAT. Moving averages are not kept. UNAVAILABLE with the path if it cannot be
+  // written.
   virtual absl::Status SaveWeights(const Assignment& assignment, const std::string& path) = 0;
 
   // Reads what SaveWeights wrote. DATA_LOSS or INVALID_ARGUMENT, naming the tensor, if it does not fit

@@ -124,8 +124,10 @@ class FakeOracle final : public Oracle {
       const double accuracy = Noisy(TrueAccuracy(assignment), images, draw);
       evaluation.quality = {accuracy, Loss(accuracy), images};
     }
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      const double max_abs = 2 + static_cast<double>(i) / 8 + 1.0 / Bits(assignment.layers[i]);
+    const std::vector<ActivationOperand> operands = graph_.ActivationOperands();
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const double max_abs =
+          2 + static_cast<double>(i) / 8 + 1.0 / Bits(assignment.layers[operands[i].layer]);
       evaluation.activation_ranges.push_back({-max_abs, max_abs});
     }
     return evaluation;
@@ -155,6 +157,7 @@ class FakeOracle final : public Oracle {
       }
     }
     for (size_t i = 0; i < layers_.size(); ++i) {
+      if (!layers_[i].HasWeight()) continue;
       const WeightTensor& weight = file->tensors.at(layers_[i].name + ".weight");
       skill_[i] = weight.values[0];
       habit_[i] = weight.values[1];
@@ -226,21 +229,14 @@ class FakeOracle final : public Oracle {
       for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) / 16 - 0.5F;
       return file.tensors[name] = {std::move(shape), std::move(values)};
     };
-    for (const Node& node : graph_.nodes()) {
-      const Shape in = node.inputs.empty() ? Shape{} : graph_.node(node.inputs.front()).shape;
-      if (const auto* conv = std::get_if<Conv2dNode>(&node.op)) {
-        put(node.name + ".weight", {conv->out_channels, in[0] / conv->groups, conv->kernel, conv->kernel});
-        if (conv->bias) put(node.name + ".bias", {conv->out_channels});
-      } else if (const auto* linear = std::get_if<LinearNode>(&node.op)) {
-        put(node.name + ".weight", {linear->out_features, in[0]});
-        if (linear->bias) put(node.name + ".bias", {linear->out_features});
-      } else if (std::holds_alternative<BatchNormNode>(node.op)) {
-        for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
-          put(node.name + part, {node.shape[0]});
-        }
-      }
+    for (const ParameterInfo& parameter : graph_.Parameters()) {
+      put(parameter.name, parameter.shape);
+      const Node& node = graph_.node(parameter.node);
+      if (!std::holds_alternative<BatchNormNode>(node.op)) continue;
+      for (const char* part : {".running_mean", ".running_var"}) put(node.name + part, {node.shape[0]});
     }
     for (size_t i = 0; i < layers_.size(); ++i) {
+      if (!layers_[i].HasWeight()) continue;
       WeightTensor& weight = file.tensors.at(layers_[i].name + ".weight");
       PRECIS_CHECK(weight.values.size() >= 2);
       weight.values[0] = skill_[i];

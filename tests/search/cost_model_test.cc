@@ -25,7 +25,8 @@ std::string FullTable(const std::string& comments) {
 
 CostModelFactory Table(const std::string& test_name, const std::string& comments) {
   return {test_name, [comments](const std::vector<Layer>& layers) {
-            return *MakeCostModel("table", layers, FullTable(comments));
+            const std::string table = FullTable(comments);
+            return *MakeCostModel("table", layers, {.table = table});
           }};
 }
 
@@ -95,9 +96,9 @@ TEST(CostModel, AnUnknownNameGetsAHint) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("Did you mean \"bops\"?"));
   for (const std::string& name : CostModelNames()) {
-    EXPECT_EQ((*MakeCostModel(name, {}, "*,int8,1"))->name(), name);
+    EXPECT_EQ((*MakeCostModel(name, {}, {.table = "*,int8,1"}))->name(), name);
   }
-  EXPECT_THAT(std::string(MakeCostModel("table", {}, "*,int8,-1\n*,int9,1").status().message()),
+  EXPECT_THAT(std::string(MakeCostModel("table", {}, {.table = "*,int8,-1\n*,int9,1"}).status().message()),
               ::testing::AllOf(::testing::HasSubstr("line 1"), ::testing::HasSubstr("line 2")));
 }
 

@@ -97,7 +97,7 @@ TEST(Target, OfATableHasTheTablesUnit) {
   const absl::Status status = ParseTarget("2.5 mJ", "table", "uJ").status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("in uJ, such as \"1000 uJ\""));
   EXPECT_FALSE(ParseTarget("2.5 uJ", "bops", "uJ").ok());
-  const auto model = *MakeCostModel("table", {Layer()}, "# unit: uJ\n*,int8,2\n*,int4,0");
+  const auto model = *MakeCostModel("table", {Layer()}, {.table = "# unit: uJ\n*,int8,2\n*,int4,0"});
   EXPECT_EQ(CostText(*model, 2.5), "2.5 uJ");
   EXPECT_GE(ParseTarget(CostTextAtLeast(*model, 1.00001), "table", "uJ")->amount, 1.00001);
   EXPECT_TRUE(CheckTarget(*ParseTarget("2x int8", "table", "uJ"), *model, 1).ok());

@@ -39,9 +39,9 @@ TEST_F(LayerScalesTest, MapTheLargestMagnitudeToTheLargestCode) {
   EXPECT_EQ(first.weight[0], 12.7f / 127.0f);
   EXPECT_EQ(first.weight[1], 0.5f / 127.0f);
   EXPECT_EQ(first.weight[2], 1.0f) << "an all-zero channel";
-  EXPECT_EQ(first.activation, 0.37f / 127.0f);
-  EXPECT_FLOAT_EQ(static_cast<float>(*first.activation_max), 0.37f);
-  EXPECT_EQ(first.activation_min, -*first.activation_max);
+  EXPECT_EQ(first.activation.scale, 0.37f / 127.0f);
+  EXPECT_FLOAT_EQ(static_cast<float>(*first.activation.max), 0.37f);
+  EXPECT_EQ(first.activation.min, -*first.activation.max);
 }
 
 TEST_F(LayerScalesTest, UnscaledFormatsHaveNoScales) {
@@ -49,8 +49,8 @@ TEST_F(LayerScalesTest, UnscaledFormatsHaveNoScales) {
   const auto scales = Compute();
   ASSERT_TRUE(scales.ok()) << scales.status();
   EXPECT_TRUE((*scales)[0].weight.empty());
-  EXPECT_EQ((*scales)[0].activation, 1.0f);
-  EXPECT_EQ((*scales)[0].activation_max, 65504.0);
+  EXPECT_EQ((*scales)[0].activation.scale, 1.0f);
+  EXPECT_EQ((*scales)[0].activation.max, 65504.0);
 }
 
 // Blocks run in the order kernel row, kernel column, input channel, which is not the file's.

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <variant>
 
-#include "supernet/execution/norm_activate.h"
+#include "supernet/execution/run_node.h"
 #include "supernet/quantizers/fake_quantize.h"
 #include "tests/supernet/execution/synthetic.h"
 
@@ -19,41 +19,50 @@ namespace {
 at::Tensor Reference(const Supernet& net, const Assignment& assignment, const Calibration& calibration,
                      const at::Tensor& images) {
   std::vector<at::Tensor> values;
-  int64_t layer = 0;
+  size_t layer = 0;
+  size_t product = net.layer_count();
+  const auto quantized = [&](const at::Tensor& x, const Format& format, size_t operand, int64_t axis) {
+    return FakeQuantizeAlong(
+        axis, x, format,
+        {.range = NeedsRange(format) ? calibration.activation_ranges[operand] : at::Tensor()});
+  };
   for (NodeId id = 0; id <= net.graph().output(); ++id) {
     const Node& node = net.graph().node(id);
     std::vector<at::Tensor> in;
     for (const NodeId input : node.inputs) in.push_back(values[static_cast<size_t>(input)]);
-    const bool is_conv = std::holds_alternative<Conv2dNode>(node.op);
     if (std::holds_alternative<InputNode>(node.op)) {
       values.push_back(images);
-    } else if (is_conv || std::holds_alternative<LinearNode>(node.op)) {
-      const LayerFormats& formats = assignment.layers[static_cast<size_t>(layer)];
-      const at::Tensor x = FakeQuantize(
-          in[0], Operand::kActivation, formats.activation,
-          {.range = NeedsRange(formats.activation) ? calibration.activation_ranges[static_cast<size_t>(layer)]
-                                                   : at::Tensor()});
+    } else if (const auto* matmul = std::get_if<MatMulNode>(&node.op)) {
+      const LayerFormats& formats = assignment.layers[layer];
+      const at::Tensor a = quantized(in[0], formats.activation, layer++, in[0].dim() - 1);
+      const at::Tensor b =
+          quantized(in[1], formats.weight, product++, in[1].dim() - (matmul->transpose_second ? 1 : 2));
+      values.push_back(at::matmul(a, matmul->transpose_second ? b.transpose(-1, -2) : b));
+    } else if (layer < net.layer_count() && net.layers()[layer].node == id) {
+      const LayerFormats& formats = assignment.layers[layer];
+      const bool is_conv = std::holds_alternative<Conv2dNode>(node.op);
+      const at::Tensor x = quantized(in[0], formats.activation, layer++, is_conv ? 1 : in[0].dim() - 1);
       const at::Tensor w =
           FakeQuantize(net.Weight(id), Operand::kWeight, formats.weight,
                        {.range = MeasureRange(net.Weight(id), Operand::kWeight, formats.weight, {})});
-      values.push_back(is_conv ? RunConv(std::get<Conv2dNode>(node.op), x, w, net.Bias(id))
-                               : at::linear(x, w, net.Bias(id)));
-      ++layer;
-    } else if (std::holds_alternative<BatchNormNode>(node.op)) {
+      values.push_back(RunLayer(node.op, x, w, net.Bias(id)));
+    } else if (const auto* norm = std::get_if<BatchNormNode>(&node.op)) {
       const auto index = static_cast<size_t>(id);
       values.push_back(at::batch_norm(in[0], net.Weight(id), net.Bias(id), calibration.mean[index],
-                                      calibration.variance[index], false, 0, kBatchNormEpsilon, false));
+                                      calibration.variance[index], false, 0, norm->epsilon, false));
     } else {
-      values.push_back(RunPlainNode(node.op, in, /*overwrite=*/false));
+      values.push_back(RunPlainNode(node.op, in, {net.Weight(id), net.Bias(id)}, /*overwrite=*/false));
     }
   }
   return values.back();
 }
 
-TEST(FrozenNetwork, EqualsItsDefinition) {
+class FrozenNetworkTest : public ::testing::TestWithParam<ModelGraph (*)()> {};
+
+TEST_P(FrozenNetworkTest, EqualsItsDefinition) {
   const Dataset dataset = SquaresDataset();
   const ImageStore images(dataset, dataset.train, at::kCPU);
-  const Supernet net(SmallGraph(), 3, at::kCPU);
+  const Supernet net(GetParam()(), 3, at::kCPU);
   std::vector<int64_t> indices(60);
   std::iota(indices.begin(), indices.end(), 0);
   const c10::NoGradGuard no_gradients;
@@ -76,6 +85,8 @@ TEST(FrozenNetwork, EqualsItsDefinition) {
     EXPECT_TRUE(at::equal(batch, kept));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Graphs, FrozenNetworkTest, ::testing::Values(&SmallGraph, &AttentionGraph));
 
 }  // namespace
 }  // namespace precis

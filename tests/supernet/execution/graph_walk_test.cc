@@ -54,14 +54,28 @@ TEST(GraphWalk, TakesNothingThatOthersReadOrThatComesTooSoon) {
   EXPECT_EQ(walk.Fused(twice).output, twice);    // both operands
 }
 
-TEST(GraphWalk, EveryActivationOfTheZooIsFused) {
+TEST(GraphWalk, TakesReluAndRelu6Alone) {
+  for (const ActivationKind kind : {ActivationKind::kRelu, ActivationKind::kRelu6, ActivationKind::kSilu,
+                                    ActivationKind::kHardSwish, ActivationKind::kSigmoid}) {
+    ModelGraph g("g", {2, 4, 4});
+    const NodeId norm = Append(g, "norm", BatchNormNode{}, {0});
+    const NodeId act = Append(g, "act", ActivationNode{kind}, {norm});
+    const bool fusible = kind == ActivationKind::kRelu || kind == ActivationKind::kRelu6;
+    EXPECT_EQ(GraphWalk(g).Fused(norm).output, fusible ? act : norm);
+    EXPECT_EQ(GraphWalk(g).IsInFusedNorm(act), fusible);
+  }
+}
+
+TEST(GraphWalk, EveryReluOfTheZooIsFused) {
   for (const ModelInfo& info : Models()) {
-    const ModelGraph graph = *BuildModel(info.name, {});
+    const ModelGraph graph = *BuildModel(info.name, SmallestOptions(info, 0.25));
     const GraphWalk walk(graph);
     for (NodeId id = 0; id <= graph.output(); ++id) {
-      if (std::holds_alternative<ActivationNode>(graph.node(id).op)) {
-        EXPECT_TRUE(walk.IsInFusedNorm(id)) << info.name << " " << graph.node(id).name;
-      }
+      const auto* activation = std::get_if<ActivationNode>(&graph.node(id).op);
+      if (activation == nullptr) continue;
+      const bool is_relu =
+          activation->kind == ActivationKind::kRelu || activation->kind == ActivationKind::kRelu6;
+      EXPECT_EQ(walk.IsInFusedNorm(id), is_relu) << info.name << " " << graph.node(id).name;
     }
   }
 }

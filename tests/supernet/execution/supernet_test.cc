@@ -6,7 +6,10 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "supernet/execution/norm_activate.h"
+#include <map>
+#include <string>
+#include <vector>
+
 #include "supernet/graph/model_zoo.h"
 #include "supernet/quantizers/fake_quantize.h"
 #include "tests/supernet/execution/synthetic.h"
@@ -22,15 +25,15 @@ std::vector<at::Tensor> Values(const Supernet& net) {
 
 class Ranges : public ForwardObserver {
  public:
-  void OnLayerInput(size_t layer, const at::Tensor& max_abs) override {
-    EXPECT_EQ(layer, layers.size());
-    layers.push_back(max_abs.item<float>());
+  void OnOperand(size_t operand, const at::Tensor& max_abs) override {
+    EXPECT_EQ(operand, operands.size());
+    operands.push_back(max_abs.item<float>());
   }
   void OnBatchNorm(NodeId, const at::Tensor& mean, const at::Tensor& inverse_deviation) override {
     EXPECT_EQ(mean.sizes(), inverse_deviation.sizes());
     ++batch_norms;
   }
-  std::vector<float> layers;
+  std::vector<float> operands;
   int batch_norms = 0;
 };
 
@@ -58,18 +61,46 @@ TEST(Supernet, FreshWeightsHaveHesVariance) {
   EXPECT_EQ(net.Bias(linear).abs().sum().item<float>(), 0);
 }
 
+TEST(Supernet, FreshTokensAndPositionsAreNearNormal) {
+  ModelGraph graph("tokens", {64, 300});
+  const NodeId token = Append(graph, "token", ClassTokenNode{}, {0});
+  const NodeId position = Append(graph, "position", PositionEmbeddingNode{}, {token});
+  const NodeId norm = Append(graph, "norm", LayerNormNode{}, {position});
+  const Supernet net(graph, 5, at::kCPU);
+  const at::Tensor& values = net.Weight(position);
+  // A normal of deviation 0.02, cut at two deviations, has 0.88 of it.
+  EXPECT_NEAR(values.std().item<double>(), 0.02 * 0.8796, 3e-4);
+  EXPECT_NEAR(values.mean().item<double>(), 0, 5e-4);
+  EXPECT_LE(values.abs().max().item<float>(), 0.04f);
+  EXPECT_GT(values.abs().max().item<float>(), 0.039f);
+  EXPECT_GT(net.Weight(token).abs().max().item<float>(), 0.0f);
+  EXPECT_TRUE(net.Weight(norm).eq(1).all().item<bool>());
+}
+
+TEST(Supernet, WeightsOfConvolutionsAndLinearLayersAloneDecay) {
+  const Supernet net(AttentionGraph(), 1, at::kCPU);
+  std::vector<std::string> decaying;
+  for (const Parameter& parameter : net.parameters()) {
+    if (parameter.decays) decaying.push_back(parameter.name);
+  }
+  EXPECT_EQ(decaying, (std::vector<std::string>{"patch.weight", "q.weight", "k.weight", "out.weight",
+                                                "conv.weight", "se.reduce.weight", "se.expand.weight",
+                                                "grouped.weight", "classifier.weight"}));
+}
+
 TEST(Supernet, EveryNetworkOfTheZooRunsForwardAndBackward) {
   at::set_num_threads(1);  // small tensors
   for (const ModelInfo& info : Models()) {
     SCOPED_TRACE(info.name);
-    const ModelGraph graph =
-        *BuildModel(info.name, {.channels = 1, .height = 32, .width = 32, .width_multiplier = 0.25});
+    const ModelOptions options = SmallestOptions(info, 0.25);
+    const ModelGraph graph = *BuildModel(info.name, options);
     const Supernet net(graph, 1, at::kCPU);
-    const at::Tensor images = at::randn({4, 1, 32, 32}).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor images =
+        at::randn({4, 2, options.height, options.width}).contiguous(at::MemoryFormat::ChannelsLast);
     for (const char* format : {"fp32", "int8", "e2m1"}) {
       const at::Tensor logits =
           net.Forward(images, UniformAssignment(net.layer_count(), *ParseFormat(format)));
-      EXPECT_EQ(logits.sizes(), at::IntArrayRef({4, 10}));
+      EXPECT_EQ(logits.sizes(), at::IntArrayRef({4, 4}));
       const at::Tensor loss = at::cross_entropy_loss(logits, at::arange(4));
       for (const at::Tensor& gradient : torch::autograd::grad({loss}, Values(net))) {
         EXPECT_TRUE(gradient.isfinite().all().item<bool>());
@@ -102,7 +133,7 @@ TEST(Supernet, ComputesTheQuantisedNetworkAndItsStraightThroughGradient) {
   };
   at::Tensor x = at::conv2d(quantise(images, assignment.layers[0].activation),
                             quantise_rows(net.Weight(conv), assignment.layers[0].weight), {}, 1, 1);
-  x = at::batch_norm(x, net.Weight(norm), net.Bias(norm), {}, {}, true, 0, kBatchNormEpsilon, false).relu();
+  x = at::batch_norm(x, net.Weight(norm), net.Bias(norm), {}, {}, true, 0, 1e-5, false).relu();
   x = x.mean({2, 3});
   const at::Tensor expected =
       at::linear(quantise(x, assignment.layers[1].activation),
@@ -118,6 +149,61 @@ TEST(Supernet, ComputesTheQuantisedNetworkAndItsStraightThroughGradient) {
   }
 }
 
+// A product quantises both of its operands, and its gradient is that of the same written by hand.
+TEST(Supernet, QuantisesBothOperandsOfAProduct) {
+  ModelGraph graph("products", {2, 8, 4});
+  const NodeId position = Append(graph, "position", PositionEmbeddingNode{}, {0});
+  const NodeId scores = Append(graph, "scores", MatMulNode{.transpose_second = true}, {position, 0});
+  const NodeId weights = Append(graph, "weights", SoftmaxNode{}, {scores});
+  Append(graph, "mix", MatMulNode{}, {weights, position});
+  const Supernet net(graph, 1, at::kCPU);
+  Assignment assignment = UniformAssignment(2, *ParseFormat("int4"));
+  assignment.layers[0] = {*ParseFormat("e2m1"), *ParseFormat("int3")};
+  assignment.layers[1] = {*ParseFormat("int4"), *ParseFormat("uint4")};
+  const at::Tensor images = at::randn({3, 2, 8, 4});
+  const auto quantise = [](const at::Tensor& x, const char* name) {
+    const Format format = *ParseFormat(name);
+    const at::Tensor y =
+        FakeQuantize(x.detach(), Operand::kActivation, format, {.range = MaxAbsPerTensor(x)});
+    return x + (y - x.detach());
+  };
+  const at::Tensor placed = images + net.Weight(position);
+  const at::Tensor a = at::matmul(quantise(placed, "int3"), quantise(images, "e2m1").transpose(2, 3));
+  const at::Tensor expected = at::matmul(quantise(a.softmax(3), "uint4"), quantise(placed, "int4"));
+
+  const at::Tensor y = net.Forward(images, assignment);
+  EXPECT_TRUE(at::allclose(y, expected, 1e-5, 1e-6));
+  const at::Tensor direction = at::randn_like(y);
+  const auto gradients = torch::autograd::grad({y}, Values(net), {direction});
+  const auto expected_gradients = torch::autograd::grad({expected}, Values(net), {direction});
+  EXPECT_TRUE(at::allclose(gradients[0], expected_gradients[0], 1e-4, 1e-5));
+}
+
+TEST(Supernet, MeasuresEveryOperandOfAttention) {
+  class Seen : public ForwardObserver {
+   public:
+    void OnOperand(size_t operand, const at::Tensor& range) override {
+      EXPECT_TRUE(ranges.emplace(operand, range.item<float>()).second);
+    }
+    void OnBatchNorm(NodeId, const at::Tensor&, const at::Tensor&) override {}
+    std::map<size_t, float> ranges;
+  };
+  const Supernet net(AttentionGraph(), 1, at::kCPU);
+  Seen seen;
+  net.Forward(at::randn({5, 2, 8, 8}), UniformAssignment(net.layer_count(), *ParseFormat("int8")),
+              {.observer = &seen});
+  EXPECT_EQ(net.operands().size(), net.layer_count() + 4);
+  EXPECT_EQ(seen.ranges.size(), net.operands().size());
+  for (const auto& [operand, range] : seen.ranges) {
+    EXPECT_GT(range, 0) << operand;
+    // One tensor has one largest magnitude, whoever reads it.
+    for (const auto& [other, other_range] : seen.ranges) {
+      if (net.operands()[other].node != net.operands()[operand].node) continue;
+      EXPECT_EQ(range, other_range);
+    }
+  }
+}
+
 TEST(Supernet, MeasuresEveryLayerForAnObserverAndNothingChanges) {
   const Supernet net(SmallGraph(), 1, at::kCPU);
   const at::Tensor images = at::randn({5, 2, 8, 8});
@@ -126,8 +212,8 @@ TEST(Supernet, MeasuresEveryLayerForAnObserverAndNothingChanges) {
     Ranges ranges;
     const at::Tensor watched = net.Forward(images, assignment, {.observer = &ranges});
     EXPECT_TRUE(at::equal(watched, net.Forward(images, assignment)));
-    EXPECT_EQ(ranges.layers.size(), net.layer_count());
-    EXPECT_EQ(ranges.layers[0], images.abs().max().item<float>());
+    EXPECT_EQ(ranges.operands.size(), net.layer_count());
+    EXPECT_EQ(ranges.operands[0], images.abs().max().item<float>());
     EXPECT_EQ(ranges.batch_norms, 5);
   }
 }

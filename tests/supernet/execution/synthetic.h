@@ -1,6 +1,7 @@
 // Small data and small networks for the tests of supernet/execution.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -12,6 +13,7 @@
 #include "supernet/execution/oracle_factory.h"
 #include "supernet/formats/check.h"
 #include "supernet/graph/model_graph.h"
+#include "supernet/graph/model_zoo.h"
 
 namespace precis {
 
@@ -88,6 +90,71 @@ inline ModelGraph SmallGraph() {
   const NodeId hidden_norm = Append(g, "head.norm", BatchNormNode{}, {hidden});
   Append(g, "head.classifier", LinearNode{.out_features = 4}, {hidden_norm});
   return g;
+}
+
+// What SmallGraph lacks: patches as tokens, attention with two heads and a group, layer norms, a class token
+// and positions, and from the same image a branch with squeeze-and-excite, unequal padding, concatenation and
+// average pooling. The first products' second operands are read along both of their axes. 13 layers, 4 of
+// them products.
+inline ModelGraph AttentionGraph() {
+  ModelGraph g("attention", {2, 8, 8});
+  NodeId x = Append(g, "patch", Conv2dNode{.out_channels = 8, .kernel = 4, .stride = 4, .bias = true}, {0});
+  x = Append(g, "patch.flatten", ReshapeNode{{8, 4}}, {x});
+  x = Append(g, "patch.tokens", TransposeNode{{1, 0}}, {x});
+  x = Append(g, "token", ClassTokenNode{}, {x});
+  const NodeId embedded = Append(g, "position", PositionEmbeddingNode{}, {x});
+  const NodeId norm = Append(g, "norm", LayerNormNode{}, {embedded});
+  const auto heads = [&](const std::string& name) {
+    NodeId y = Append(g, name, LinearNode{.out_features = 8}, {norm});
+    y = Append(g, name + ".split", ReshapeNode{{5, 2, 4}}, {y});
+    return Append(g, name + ".heads", TransposeNode{{1, 0, 2}}, {y});
+  };
+  const NodeId q = heads("q");
+  const NodeId k = heads("k");
+  x = Append(g, "scores", MatMulNode{.transpose_second = true}, {q, k});
+  x = Append(g, "scale", ScaleNode{0.5}, {x});
+  x = Append(g, "softmax", SoftmaxNode{}, {x});
+  x = Append(g, "mix", MatMulNode{}, {x, k});
+  x = Append(g, "gather", TransposeNode{{1, 0, 2}}, {x});
+  x = Append(g, "join", ReshapeNode{{5, 8}}, {x});
+  x = Append(g, "out", LinearNode{.out_features = 8}, {x});
+  const NodeId sum = Append(g, "sum", AddNode{}, {x, embedded});
+  x = Append(g, "gelu", ActivationNode{ActivationKind::kGelu}, {sum});
+  const NodeId part = Append(g, "part", SliceNode{.axis = 0, .begin = 1, .end = 5}, {x});
+  const NodeId part_act = Append(g, "part.relu", ActivationNode{}, {part});
+  const NodeId gram = Append(g, "gram", MatMulNode{.transpose_second = true}, {part_act, part_act});
+  const NodeId spread = Append(g, "spread", MatMulNode{}, {gram, part});
+  const NodeId token = Append(g, "token.select", SelectNode{.axis = 0, .index = 0}, {x});
+
+  const Conv2dNode wide{.out_channels = 8, .kernel = {1, 3}, .padding = {0, 1, 0, 2}};
+  x = Append(g, "conv", wide, {0});
+  x = Append(g, "conv.norm", BatchNormNode{1e-3}, {x});
+  const NodeId image = Append(g, "conv.silu", ActivationNode{ActivationKind::kSilu}, {x});
+  x = Append(g, "se.pool", GlobalAveragePoolNode{}, {image});
+  x = Append(g, "se.reduce", LinearNode{.out_features = 4}, {x});
+  x = Append(g, "se.silu", ActivationNode{ActivationKind::kSilu}, {x});
+  x = Append(g, "se.expand", LinearNode{.out_features = 8}, {x});
+  x = Append(g, "se.sigmoid", ActivationNode{ActivationKind::kSigmoid}, {x});
+  x = Append(g, "se.multiply", MultiplyNode{}, {image, x});
+  const NodeId averages = Append(g, "average", AveragePoolNode{.kernel = 3, .stride = 2, .padding = 1}, {x});
+  const NodeId maxima = Append(g, "max", MaxPoolNode{.kernel = 3, .stride = 2, .padding = {1, 1, 0, 1}}, {x});
+  const NodeId averages_cut =
+      Append(g, "average.cut", SliceNode{.axis = 2, .begin = 0, .end = 4}, {averages});
+  const NodeId maxima_cut = Append(g, "max.cut", SliceNode{.axis = 2, .begin = 0, .end = 4}, {maxima});
+  x = Append(g, "concat", ConcatNode{.axis = 0}, {averages_cut, maxima_cut});
+  x = Append(g, "grouped", Conv2dNode{.out_channels = 8, .kernel = 2, .dilation = 2, .groups = 2}, {x});
+  x = Append(g, "grouped.norm", BatchNormNode{}, {x});
+  x = Append(g, "mean", GlobalAveragePoolNode{}, {x});
+  const NodeId rows = Append(g, "rows", SelectNode{.axis = 0, .index = 2}, {spread});
+  x = Append(g, "joined", ConcatNode{.axis = 0}, {x, token, rows});
+  Append(g, "classifier", LinearNode{.out_features = 4}, {x});
+  return g;
+}
+
+// As small as the network takes it: 8 pixels, most of them.
+inline ModelOptions SmallestOptions(const ModelInfo& info, double width_multiplier) {
+  const int64_t side = std::max<int64_t>(8, info.smallest_size);
+  return {.channels = 2, .height = side, .width = side, .classes = 4, .width_multiplier = width_multiplier};
 }
 
 inline OracleOptions SmallOptions() {

@@ -87,10 +87,28 @@ TEST_F(WeightExchangeTest, LongListsOfFaultsAreCut) {
   ExpectRefused(WeightFile{}, absl::StatusCode::kInvalidArgument, {"is missing", "more"});
 }
 
+TEST(WeightExchange, HoldsTokensPositionsAndNorms) {
+  const Dataset dataset = SquaresDataset();
+  const ImageStore images(dataset, dataset.train, at::kCPU);
+  const Supernet net(AttentionGraph(), 3, at::kCPU);
+  const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat("int8"));
+  const std::vector<int64_t> indices = {0, 1, 2, 3};
+  const WeightFile file = ExportWeights(net, assignment, Calibrate(net, assignment, images, indices, 2));
+  for (const char* name : {"token.weight", "position.weight", "norm.weight", "norm.bias", "se.reduce.bias",
+                           "conv.norm.running_var"}) {
+    EXPECT_TRUE(file.tensors.contains(name)) << name;
+  }
+  EXPECT_EQ(file.tensors.size(), net.parameters().size() + 2 * 2);
+  Supernet other(AttentionGraph(), 4, at::kCPU);
+  ASSERT_TRUE(ImportWeights(file, other).ok());
+  const at::Tensor batch = images.Get(indices).images;
+  EXPECT_TRUE(at::equal(net.Forward(batch, assignment), other.Forward(batch, assignment)));
+}
+
 // The file's parameters are the graph's, for every network of the zoo.
 TEST(WeightExchange, ParameterCountIsTheGraphs) {
   for (const ModelInfo& info : Models()) {
-    const ModelGraph graph = *BuildModel(info.name, {.channels = 3, .height = 32, .width = 32, .classes = 7});
+    const ModelGraph graph = *BuildModel(info.name, SmallestOptions(info, 0.25));
     const Supernet net(graph, 1, at::kCPU);
     int64_t count = 0;
     for (const Parameter& parameter : net.parameters()) count += parameter.value.numel();

@@ -4,6 +4,7 @@
 // difference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,7 +28,8 @@ std::string Report(const ModelGraph& graph) {
   for (const Layer& layer : graph.Layers()) {
     absl::StrAppend(&text, layer.name, " ", LayerKindName(layer.kind), " macs=", layer.macs,
                     " weights=", layer.weights, " output_channels=", layer.output_channels,
-                    " reduction=", layer.reduction, " input_elements=", layer.input_elements, "\n");
+                    " reduction=", layer.reduction, " input_elements=", layer.input_elements,
+                    layer.group.empty() ? "" : " group=", layer.group, "\n");
   }
   absl::StrAppend(&text, "\ntotal macs=", TotalMacs(graph), " parameters=", graph.ParameterCount(), "\n");
   return text;
@@ -40,10 +42,16 @@ std::string ReadAll(const std::filesystem::path& path) {
   return text.str();
 }
 
+const ModelInfo& InfoOf(const std::string& name) {
+  return *std::find_if(Models().begin(), Models().end(),
+                       [&](const ModelInfo& model) { return model.name == name; });
+}
+
 class GoldenGraph : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenGraph, IsAsRecorded) {
-  const ModelOptions options{.channels = 3, .height = 32, .width = 32, .classes = 10};
+  const int64_t side = std::max<int64_t>(32, InfoOf(GetParam()).smallest_size);
+  const ModelOptions options{.channels = 3, .height = side, .width = side, .classes = 10};
   const absl::StatusOr<ModelGraph> graph = BuildModel(GetParam(), options);
   ASSERT_TRUE(graph.ok()) << graph.status();
   const std::filesystem::path path = GoldenPath(GetParam());

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,12 @@ ModelGraph Build(const std::string& name, const ModelOptions& options = {}) {
 
 ModelOptions ImageNet(double width_multiplier = 1.0) {
   return {.height = 224, .width = 224, .classes = 1000, .width_multiplier = width_multiplier};
+}
+
+// As small as every model takes it, but not smaller than 32 pixels.
+ModelOptions Small(const ModelInfo& model, double width_multiplier = 1.0) {
+  const int64_t side = std::max<int64_t>(32, model.smallest_size);
+  return {.height = side, .width = side, .width_multiplier = width_multiplier};
 }
 
 double Uniform4BitGigaBops(const ModelGraph& graph) {
@@ -53,25 +61,25 @@ TEST(ModelZoo, CostsAtImageNetSizeAreThePublishedOnes) {
   EXPECT_NEAR(Uniform4BitGigaBops(Build("resnet18", plain)), 29.0252, 5e-5);
 }
 
-// arXiv 2308.03290, figure data of the uniform E2M1 networks, to one unit of the last digit printed (some
-// of them are rounded and some are cut).
-TEST(ModelZoo, CostsOfOtherWidthsAreThePublishedOnes) {
+// torchvision's and timm's figures, at the sizes at which they are quoted, in millions.
+TEST(ModelZoo, MultiplyAccumulatesAreThePublishedOnes) {
   struct Published {
     const char* model;
-    double width;
-    double gbops;
-    double unit;
+    int64_t size;
+    double macs;
   };
   const Published published[] = {
-      {"resnet18", 0.5, 7.78, 0.01},   {"resnet18", 0.75, 16.80, 0.01},   {"resnet18", 1.25, 45.08, 0.01},
-      {"resnet18", 1.5, 64.35, 0.01},  {"resnet18", 2, 113.1, 0.1},       {"resnet50", 0.5, 16.84, 0.01},
-      {"resnet50", 0.75, 37.16, 0.01}, {"resnet50", 1.25, 101.6, 0.1},    {"resnet50", 1.5, 145.8, 0.1},
-      {"resnet50", 2, 257.9, 0.1},     {"mobilenet_v2", 0.5, 1.55, 0.01}, {"mobilenet_v2", 1.4, 9.31, 0.01},
-      {"mobilenet_v2", 2, 18.2, 0.1},
+      {"resnet34", 224, 3664},        {"inception_v3", 299, 5713},    {"efficientnet_b0", 224, 386},
+      {"efficientnet_b1", 240, 687},  {"efficientnet_b2", 288, 1088}, {"efficientnet_b3", 300, 1827},
+      {"efficientnet_b4", 380, 4394}, {"mobilenet_v2", 224, 301},     {"resnet50", 224, 4089},
   };
   for (const Published& row : published) {
-    EXPECT_NEAR(Uniform4BitGigaBops(Build(row.model, ImageNet(row.width))), row.gbops, row.unit)
-        << row.model << " " << row.width;
+    const ModelGraph graph = Build(
+        row.model, {.height = row.size, .width = row.size, .classes = 1000, .stage1_projection = false});
+    EXPECT_NEAR(static_cast<double>(TotalMacs(graph)) / 1e6, row.macs, 0.5) << row.model;
+  }
+  for (const auto& [model, macs] : {std::pair{"resnet20", 41}, {"resnet32", 69}, {"resnet56", 126}}) {
+    EXPECT_NEAR(static_cast<double>(TotalMacs(Build(model))) / 1e6, macs, 0.5) << model;
   }
 }
 
@@ -81,9 +89,22 @@ TEST(ModelZoo, ParameterCountsAreTheKnownOnes) {
   EXPECT_EQ(Build("resnet18", plain).ParameterCount(), 11'689'512);
   EXPECT_EQ(Build("resnet18", ImageNet()).ParameterCount(), 11'689'512 + 64 * 64 + 2 * 64);
   EXPECT_EQ(Build("resnet50", ImageNet()).ParameterCount(), 25'557'032);
+  EXPECT_EQ(Build("resnet34", ImageNet()).ParameterCount(), 21'797'672);
   EXPECT_EQ(Build("mobilenet_v2", ImageNet()).ParameterCount(), 3'504'872);
+  EXPECT_EQ(Build("inception_v3", ImageNet()).ParameterCount(), 27'161'264 - 3'326'696);  // auxiliary head
+  EXPECT_EQ(Build("efficientnet_b0", ImageNet()).ParameterCount(), 5'288'548);
+  EXPECT_EQ(Build("efficientnet_b1", ImageNet()).ParameterCount(), 7'794'184);
+  EXPECT_EQ(Build("efficientnet_b2", ImageNet()).ParameterCount(), 9'109'994);
+  EXPECT_EQ(Build("efficientnet_b3", ImageNet()).ParameterCount(), 12'233'232);
+  EXPECT_EQ(Build("efficientnet_b4", ImageNet()).ParameterCount(), 19'341'616);
+  EXPECT_EQ(Build("deit_tiny", ImageNet()).ParameterCount(), 5'717'416);
+  EXPECT_EQ(Build("deit_small", ImageNet()).ParameterCount(), 22'050'664);
+  EXPECT_EQ(Build("deit_base", ImageNet()).ParameterCount(), 86'567'656);
   // He et al. 2016, table 6: 0.27 million, with shortcuts that have no parameters; ours are projections.
-  EXPECT_EQ(Build("resnet20").ParameterCount(), 269'722 + (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64));
+  const int64_t projections = (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64);
+  EXPECT_EQ(Build("resnet20").ParameterCount(), 269'722 + projections);
+  EXPECT_EQ(Build("resnet32").ParameterCount(), 464'154 + projections);
+  EXPECT_EQ(Build("resnet56").ParameterCount(), 853'018 + projections);
 }
 
 TEST(ModelZoo, SmallResNetsHaveTheLayersOfThePaper) {
@@ -96,6 +117,9 @@ TEST(ModelZoo, SmallResNetsHaveTheLayersOfThePaper) {
   };
   EXPECT_EQ(weighted_without_projections(Build("resnet8")), 8u);
   EXPECT_EQ(weighted_without_projections(Build("resnet20")), 20u);
+  EXPECT_EQ(weighted_without_projections(Build("resnet32")), 32u);
+  EXPECT_EQ(weighted_without_projections(Build("resnet56")), 56u);
+  EXPECT_EQ(weighted_without_projections(Build("resnet34", ImageNet())), 34u);
   EXPECT_EQ(weighted_without_projections(Build("resnet18", ImageNet())), 18u);
   EXPECT_EQ(weighted_without_projections(Build("resnet50", ImageNet())), 50u);
   std::vector<std::string> names;
@@ -127,7 +151,7 @@ TEST(ModelZoo, StemsFollowTheImage) {
     const ModelGraph graph = Build(model, {.height = side, .width = side, .stem = stem});
     return graph.node(NodeNamed(graph, "pool").inputs[0]).shape[1];
   };
-  for (const char* model : {"resnet18", "resnet50", "mobilenet_v2"}) {
+  for (const char* model : {"resnet18", "resnet34", "resnet50", "mobilenet_v2", "efficientnet_b0"}) {
     EXPECT_EQ(final_side(model, 32, Stem::kAuto), 4) << model;
     EXPECT_EQ(final_side(model, 95, Stem::kAuto), 12) << model;
     EXPECT_EQ(final_side(model, 96, Stem::kAuto), 3) << model;
@@ -135,7 +159,7 @@ TEST(ModelZoo, StemsFollowTheImage) {
     EXPECT_EQ(final_side(model, 224, Stem::kSmall), 28) << model;
     EXPECT_EQ(final_side(model, 32, Stem::kImageNet), 1) << model;
   }
-  for (const char* model : {"resnet8", "resnet20"}) {
+  for (const char* model : {"resnet8", "resnet20", "resnet32", "resnet56"}) {
     EXPECT_EQ(final_side(model, 28, Stem::kAuto), 7) << model;
     EXPECT_EQ(final_side(model, 224, Stem::kAuto), 14) << model;
   }
@@ -154,9 +178,10 @@ TEST(ModelZoo, ChannelsAreRoundedToMultiplesOf8) {
   EXPECT_EQ(stem_channels("mobilenet_v2", 0.35), 16);
   for (const double width : {0.1, 0.33, 0.6, 1.0, 1.7, 4.0}) {
     for (const ModelInfo& model : Models()) {
-      for (const Layer& layer : Build(model.name, {.width_multiplier = width}).Layers()) {
-        if (layer.kind == Layer::Kind::kLinear) continue;
-        EXPECT_EQ(layer.output_channels % 8, 0) << model.name << layer.name;
+      const int64_t divisor = model.name == "inception_v3" ? 4 : 8;
+      for (const Layer& layer : Build(model.name, Small(model, width)).Layers()) {
+        if (layer.kind == Layer::Kind::kLinear || !layer.HasWeight()) continue;
+        EXPECT_EQ(layer.output_channels % divisor, 0) << model.name << layer.name;
       }
     }
   }
@@ -173,8 +198,10 @@ TEST(ModelZoo, TheHeadOfMobileNetV2NeverShrinks) {
 
 TEST(ModelZoo, BuildsGreyImagesOfAnyShape) {
   for (const ModelInfo& model : Models()) {
-    const ModelGraph graph = Build(model.name, {.channels = 1, .height = 28, .width = 40, .classes = 7});
-    EXPECT_THAT(graph.input_shape(), ElementsAre(1, 28, 40));
+    const int64_t height = std::max<int64_t>(28, model.smallest_size);
+    const ModelGraph graph =
+        Build(model.name, {.channels = 1, .height = height, .width = height + 12, .classes = 7});
+    EXPECT_THAT(graph.input_shape(), ElementsAre(1, height, height + 12));
     EXPECT_THAT(graph.node(graph.output()).shape, ElementsAre(7));
     EXPECT_EQ(graph.name(), model.name);
     EXPECT_FALSE(model.description.empty());
@@ -183,15 +210,20 @@ TEST(ModelZoo, BuildsGreyImagesOfAnyShape) {
 
 TEST(ModelZoo, BuildsWhateverItsLimitsAllow) {
   for (const ModelInfo& model : Models()) {
+    const bool is_deit = model.name.rfind("deit", 0) == 0;
     for (const Stem stem : {Stem::kSmall, Stem::kImageNet, Stem::kAuto}) {
+      SCOPED_TRACE(model.name);
+      const int64_t largest = !is_deit ? 4096 : stem == Stem::kSmall ? 512 : 2048;
       EXPECT_TRUE(BuildModel(model.name, {.channels = 1024,
-                                          .height = 4096,
-                                          .width = 4096,
+                                          .height = largest,
+                                          .width = largest,
                                           .classes = 1'000'000,
                                           .width_multiplier = 4,
                                           .stem = stem})
                       .ok());
-      const int64_t side = 32;
+      EXPECT_FALSE(BuildModel(model.name, {.height = largest + 16, .width = largest, .stem = stem}).ok());
+      const bool one_stem = model.name == "inception_v3";
+      const int64_t side = model.smallest_size * (stem == Stem::kImageNet && !one_stem ? 4 : 1);
       EXPECT_TRUE(BuildModel(model.name, {.channels = 1,
                                           .height = side,
                                           .width = side,
@@ -199,8 +231,75 @@ TEST(ModelZoo, BuildsWhateverItsLimitsAllow) {
                                           .width_multiplier = 0.1,
                                           .stem = stem})
                       .ok());
+      EXPECT_FALSE(BuildModel(model.name, {.height = side - 1, .width = side, .stem = stem}).ok());
     }
   }
+}
+
+TEST(ModelZoo, EfficientNetsSqueezeAQuarterOfTheBlocksInput) {
+  const ModelGraph graph = Build("efficientnet_b0", ImageNet());
+  EXPECT_EQ(NodeNamed(graph, "stage2.block0.se.reduce").shape[0], 16 / 4);
+  EXPECT_EQ(NodeNamed(graph, "stage2.block1.se.reduce").shape[0], 24 / 4);
+  EXPECT_EQ(NodeNamed(graph, "stage2.block1.se.expand").shape[0], 24 * 6);
+  EXPECT_THAT(NodeNamed(graph, "stage2.block1.se.multiply").shape, ElementsAre(144, 56, 56));
+}
+
+TEST(ModelZoo, InceptionV3HasThePublishedGrids) {
+  const ModelGraph graph = Build("inception_v3", {.height = 299, .width = 299, .classes = 1000});
+  EXPECT_THAT(NodeNamed(graph, "stem.pool2").shape, ElementsAre(192, 35, 35));
+  EXPECT_THAT(NodeNamed(graph, "mixed2.concat").shape, ElementsAre(288, 35, 35));
+  EXPECT_THAT(NodeNamed(graph, "mixed7.concat").shape, ElementsAre(768, 17, 17));
+  EXPECT_THAT(NodeNamed(graph, "mixed10.concat").shape, ElementsAre(2048, 8, 8));
+  EXPECT_THAT(NodeNamed(Build("inception_v3", {.height = 75, .width = 75}), "mixed10.concat").shape,
+              ElementsAre(2048, 1, 1));
+}
+
+TEST(ModelZoo, DeitsHaveTheHeadsOfThePaper) {
+  const auto scores = [](const std::string& model, const ModelOptions& options) {
+    return NodeNamed(Build(model, options), "block11.attention.scores").shape;
+  };
+  EXPECT_THAT(scores("deit_tiny", ImageNet()), ElementsAre(3, 197, 197));
+  EXPECT_THAT(scores("deit_small", ImageNet()), ElementsAre(6, 197, 197));
+  EXPECT_THAT(scores("deit_base", ImageNet()), ElementsAre(12, 197, 197));
+  EXPECT_THAT(scores("deit_small", ImageNet(0.75)), ElementsAre(9, 197, 197));   // 288 = 9 · 32
+  EXPECT_THAT(scores("deit_base", ImageNet(0.875)), ElementsAre(21, 197, 197));  // 672 = 21 · 32
+  EXPECT_THAT(scores("deit_base", ImageNet(0.75)), ElementsAre(9, 197, 197));    // 576 = 9 · 64
+  EXPECT_THAT(scores("deit_tiny", {.height = 32, .width = 28}), ElementsAre(3, 8 * 7 + 1, 8 * 7 + 1));
+  EXPECT_THAT(scores("deit_tiny", {.height = 96, .width = 96}), ElementsAre(3, 37, 37));
+}
+
+TEST(ModelZoo, QueryKeyAndValueOfABlockAreOneGroup) {
+  const ModelGraph graph = Build("deit_tiny", ImageNet());
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const Layer& layer : graph.Layers()) {
+    if (!layer.group.empty()) groups[layer.group].push_back(layer.name);
+  }
+  EXPECT_EQ(groups.size(), 12u);
+  EXPECT_THAT(groups["block3.attention.qkv"],
+              ElementsAre("block3.attention.q", "block3.attention.k", "block3.attention.v"));
+  for (const Layer& layer : Build("resnet50").Layers()) EXPECT_EQ(layer.group, "");
+}
+
+// Only a softmax or what a ReLU gives is known to be positive; SiLU, GELU and layer norms are not.
+TEST(ModelZoo, KnowsWhichInputsAreNeverNegative) {
+  const auto nonnegative = [](const ModelGraph& graph, const std::string& name) {
+    for (const Layer& layer : graph.Layers()) {
+      if (layer.name == name) return layer.nonnegative_input;
+    }
+    ADD_FAILURE() << "no layer " << name;
+    return false;
+  };
+  const ModelGraph deit = Build("deit_tiny", ImageNet());
+  EXPECT_TRUE(nonnegative(deit, "block0.attention.mix"));
+  for (const char* name :
+       {"block0.attention.scores", "block0.attention.q", "block0.mlp.project", "classifier"})
+    EXPECT_FALSE(nonnegative(deit, name)) << name;
+  const ModelGraph inception = Build("inception_v3", {.height = 75, .width = 75});
+  for (const char* name : {"mixed5.branch3.0.conv", "mixed5.branch0.0.conv", "classifier"})
+    EXPECT_TRUE(nonnegative(inception, name)) << name;
+  const ModelGraph efficient = Build("efficientnet_b0");
+  for (const char* name : {"stage2.block1.project.conv", "stage2.block1.se.reduce"})
+    EXPECT_FALSE(nonnegative(efficient, name)) << name;
 }
 
 TEST(ModelZoo, UnknownNamesGetASuggestion) {
@@ -208,7 +307,7 @@ TEST(ModelZoo, UnknownNamesGetASuggestion) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("\"resnet10\""), HasSubstr("Did you mean \"resnet"),
-                    HasSubstr("resnet8, resnet20, resnet18, resnet50, mobilenet_v2")));
+                    HasSubstr("resnet8, resnet20, resnet32, resnet56, resnet18")));
   EXPECT_EQ(BuildModel("", {}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(BuildModel("ResNet8", {}).status().code(), absl::StatusCode::kNotFound);
 }
@@ -228,6 +327,14 @@ TEST(ModelZoo, NamesEveryOptionOutOfRange) {
   EXPECT_THAT(refusal("resnet18", {.height = 7}), HasSubstr("height is 7, allowed are 8"));
   EXPECT_THAT(refusal("resnet18", {.height = 31, .stem = Stem::kImageNet}), HasSubstr("allowed are 32"));
   EXPECT_THAT(refusal("mobilenet_v2", {.width = 1 << 20}), HasSubstr("width is 1048576"));
+  EXPECT_THAT(refusal("inception_v3", {.height = 74, .width = 80}),
+              HasSubstr("height is 74, allowed are 75"));
+  EXPECT_THAT(refusal("inception_v3", {}), HasSubstr("width is 32, allowed are 75 to 4096"));
+  EXPECT_THAT(refusal("deit_tiny", {.height = 30}),
+              HasSubstr("height is 30, which patches of 4 pixels do not fill: 28 or 32 would do"));
+  EXPECT_THAT(refusal("deit_tiny", {.height = 1024, .width = 32}), HasSubstr("allowed are 4 to 512"));
+  EXPECT_THAT(refusal("deit_base", {.height = 15, .width = 16, .stem = Stem::kImageNet}),
+              HasSubstr("allowed are 16 to 2048"));
 }
 
 }  // namespace

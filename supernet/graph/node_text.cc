@@ -1,0 +1,122 @@
+// Operations as text.
+#include <charconv>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "supernet/formats/check.h"
+#include "supernet/graph/node_op.h"
+
+namespace precis {
+namespace {
+
+// The shortest that reads back as the same number.
+std::string NumberText(double value) {
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
+  PRECIS_CHECK(error == std::errc());
+  return {text, end};
+}
+
+std::string ConvText(const Conv2dNode& conv) {
+  std::string text =
+      absl::StrCat("conv2d out_channels=", conv.out_channels, " kernel=", ExtentText(conv.kernel),
+                   " stride=", ExtentText(conv.stride), " padding=", PaddingText(conv.padding),
+                   " groups=", conv.groups, " bias=", conv.bias ? 1 : 0);
+  if (conv.dilation != Extent(1)) absl::StrAppend(&text, " dilation=", ExtentText(conv.dilation));
+  return text;
+}
+
+std::string NormText(const char* kind, double epsilon) {
+  return epsilon == 1e-5 ? kind : absl::StrCat(kind, " epsilon=", NumberText(epsilon));
+}
+
+std::string ActivationText(const ActivationNode& activation) {
+  switch (activation.kind) {
+    case ActivationKind::kRelu:
+      return "relu";
+    case ActivationKind::kRelu6:
+      return "relu6";
+    case ActivationKind::kSigmoid:
+      return "sigmoid";
+    case ActivationKind::kSilu:
+      return "silu";
+    case ActivationKind::kHardSigmoid:
+      return "hard_sigmoid";
+    case ActivationKind::kHardSwish:
+      return "hard_swish";
+    case ActivationKind::kGelu:
+      return "gelu";
+    case ActivationKind::kTanh:
+      return "tanh";
+    case ActivationKind::kLeakyRelu:
+      return absl::StrCat("leaky_relu alpha=", NumberText(activation.alpha));
+    case ActivationKind::kElu:
+      return absl::StrCat("elu alpha=", NumberText(activation.alpha));
+  }
+  PRECIS_CHECK(false);
+}
+
+template <typename PoolNode>
+std::string PoolText(const char* kind, const PoolNode& pool) {
+  return absl::StrCat(kind, " kernel=", ExtentText(pool.kernel), " stride=", ExtentText(pool.stride),
+                      " padding=", PaddingText(pool.padding));
+}
+
+}  // namespace
+
+std::string OpText(const NodeOp& op) {
+  using Text = std::string;
+  return std::visit(
+      Overloaded{
+          [](const InputNode&) -> Text { return "input"; },
+          [](const Conv2dNode& conv) { return ConvText(conv); },
+          [](const LinearNode& linear) {
+            return absl::StrCat("linear out_features=", linear.out_features, " bias=", linear.bias ? 1 : 0);
+          },
+          [](const MatMulNode& product) {
+            return absl::StrCat("matmul transpose_second=", product.transpose_second ? 1 : 0);
+          },
+          [](const BatchNormNode& norm) { return NormText("batch_norm", norm.epsilon); },
+          [](const LayerNormNode& norm) { return NormText("layer_norm", norm.epsilon); },
+          [](const ActivationNode& activation) { return ActivationText(activation); },
+          [](const SoftmaxNode&) -> Text { return "softmax"; },
+          [](const AddNode&) -> Text { return "add"; },
+          [](const MultiplyNode&) -> Text { return "multiply"; },
+          [](const ScaleNode& scale) { return absl::StrCat("scale factor=", NumberText(scale.factor)); },
+          [](const MaxPoolNode& pool) { return PoolText("max_pool", pool); },
+          [](const AveragePoolNode& pool) {
+            return absl::StrCat(PoolText("average_pool", pool),
+                                " count_include_pad=", pool.count_include_pad ? 1 : 0);
+          },
+          [](const GlobalAveragePoolNode&) -> Text { return "global_average_pool"; },
+          [](const ConcatNode& concat) { return absl::StrCat("concat axis=", concat.axis); },
+          [](const ReshapeNode&) -> Text { return "reshape"; },
+          [](const TransposeNode& transpose) {
+            return absl::StrCat("transpose permutation=", absl::StrJoin(transpose.permutation, ","));
+          },
+          [](const SliceNode& slice) {
+            return absl::StrCat("slice axis=", slice.axis, " begin=", slice.begin, " end=", slice.end);
+          },
+          [](const SelectNode& select) {
+            return absl::StrCat("select axis=", select.axis, " index=", select.index);
+          },
+          [](const ClassTokenNode&) -> Text { return "class_token"; },
+          [](const PositionEmbeddingNode&) -> Text { return "position_embedding"; },
+      },
+      op);
+}
+
+std::string ExtentText(const Extent& extent) {
+  if (extent.height == extent.width) return absl::StrCat(extent.height);
+  return absl::StrCat(extent.height, "x", extent.width);
+}
+
+std::string PaddingText(const Padding& padding) {
+  if (padding == Padding(padding.top)) return absl::StrCat(padding.top);
+  if (padding.IsSymmetric()) return absl::StrCat(padding.top, "x", padding.left);
+  return absl::StrJoin({padding.top, padding.left, padding.bottom, padding.right}, ",");
+}
+
+std::string ShapeText(const Shape& shape) { return absl::StrJoin(shape, "x"); }
+
+}  // namespace precis
