@@ -246,8 +246,13 @@ class Knapsack {
         within = within && next.shares[k] + rest_shares_[at + 1][k] <= 1 + kRounding;
       }
       if (!within) continue;
-      const double limit = next.value - Dot(prices_, next.shares) + rest_worth_[at + 1] + Total(prices_);
-      if (best_ && limit < best_sum_.value - kRounding * (1 + std::abs(best_sum_.value))) continue;
+      if (best_) {
+        const double slack = kRounding * (1 + std::abs(best_sum_.value));
+        const double limit = next.value - Dot(prices_, next.shares) + rest_worth_[at + 1] + Total(prices_);
+        if (limit < best_sum_.value - slack) continue;
+        const double least = Total(next.shares) + Total(rest_shares_[at + 1]);
+        if (limit <= best_sum_.value + slack && least >= Total(best_sum_.shares)) continue;
+      }
       choices[d] = o;
       Visit(at + 1, next, choices);
     }

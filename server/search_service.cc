@@ -1,4 +1,5 @@
-// Unary calls of clients and the watch. The export is in candidate_export.cc.
+// Unary calls of clients and the watch. Fronts and choices are in candidate_choice.cc, the export in
+// candidate_export.cc.
 #include "server/search_service.h"
 
 #include <algorithm>
@@ -166,23 +167,6 @@ grpc::Status SearchServiceImpl::ListCandidates(grpc::ServerContext* /*context*/,
     *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate);
   }
   if (page->more) response->set_next_page_token(WritePageToken(listing, page->last_key));
-  return grpc::Status::OK;
-}
-
-grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
-                                               const v1::GetParetoFrontRequest* request,
-                                               v1::GetParetoFrontResponse* response) {
-  absl::StatusOr<JobRecord> job = FindJob(request->parent(), "parent");
-  if (!job.ok()) return ToGrpcStatus(job.status());
-  absl::StatusOr<int64_t> metric = FindMetric(request->metric(), job->plan);
-  if (!metric.ok()) return ToGrpcStatus(metric.status());
-  absl::StatusOr<std::vector<search::Candidate>> all =
-      AllCandidates(*store_, job->id, request->feasible_only());
-  if (!all.ok()) return ToGrpcStatus(all.status());
-  for (const search::Candidate& candidate : FrontOf(*all, *metric)) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate);
-  }
-  response->set_metric(job->plan.cost_names[static_cast<size_t>(*metric)]);
   return grpc::Status::OK;
 }
 

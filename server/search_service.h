@@ -39,6 +39,8 @@ class SearchServiceImpl final
                               v1::ListCandidatesResponse* response) override;
   grpc::Status GetParetoFront(grpc::ServerContext* context, const v1::GetParetoFrontRequest* request,
                               v1::GetParetoFrontResponse* response) override;
+  grpc::Status ChooseCandidate(grpc::ServerContext* context, const v1::ChooseCandidateRequest* request,
+                               v1::ChooseCandidateResponse* response) override;
   grpc::Status ExportCandidate(grpc::ServerContext* context, const v1::ExportCandidateRequest* request,
                                grpc::ServerWriter<v1::ExportCandidateResponse>* writer) override;
   grpc::Status ListFormats(grpc::ServerContext* context, const v1::ListFormatsRequest* request,
