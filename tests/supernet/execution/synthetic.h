@@ -123,8 +123,9 @@ inline ModelGraph AttentionGraph() {
   const NodeId part = Append(g, "part", SliceNode{.axis = 0, .begin = 1, .end = 5}, {x});
   const NodeId part_act = Append(g, "part.relu", ActivationNode{}, {part});
   const NodeId gram = Append(g, "gram", MatMulNode{.transpose_second = true}, {part_act, part_act});
-  const NodeId spread = Append(g, "spread", MatMulNode{}, {gram, part});
-  const NodeId token = Append(g, "token.select", SelectNode{.axis = 0, .index = 0}, {x});
+  x = Append(g, "spread", MatMulNode{}, {gram, part});
+  const NodeId spread = Append(g, "spread.norm", LayerNormNode{1e-3}, {x});
+  const NodeId token = Append(g, "token.select", SelectNode{.axis = 0, .index = 0}, {sum});
 
   const Conv2dNode wide{.out_channels = 8, .kernel = {1, 3}, .padding = {0, 1, 0, 2}};
   x = Append(g, "conv", wide, {0});
