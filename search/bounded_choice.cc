@@ -52,7 +52,6 @@ class Knapsack {
     Offer(Priced(Shares(bounds_.size(), 0)));
     if (best_) return best_;
     Relax();
-    if (!best_) Squeeze();
     Branch();
     return best_;
   }
@@ -183,21 +182,6 @@ class Knapsack {
       for (size_t k = 0; k < prices.size(); ++k) {
         prices[k] = std::max(0.0, prices[k] + step * (sum.shares[k] - 1));
       }
-    }
-  }
-
-  // Values aside: weighs the bounds by how much they are exceeded until some choices fit.
-  void Squeeze() {
-    Shares weights(bounds_.size(), 1);
-    for (int i = 0; i < kRelaxations && !best_; ++i) {
-      const double scale = 1e12 / Total(weights);  // above any value
-      Shares prices = weights;
-      for (double& price : prices) price *= scale;
-      const Choices choices = Priced(prices);
-      Repair(choices);
-      const Option sum = Sum(choices);
-      for (size_t k = 0; k < weights.size(); ++k)
-        weights[k] *= std::exp(0.1 * std::min(5.0, sum.shares[k] - 1));
     }
   }
 

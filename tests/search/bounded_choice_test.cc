@@ -193,6 +193,43 @@ TEST(BoundedChoice, FindsANeedle) {
   EXPECT_EQ(TotalCost(first, space.Apply(*choices)), left);
 }
 
+// Deep networks with a configuration planted that only just fits: what there is is found.
+TEST(BoundedChoice, FindsWhatWasPlantedInDeepNetworks) {
+  std::mt19937_64 generator(11);
+  const auto uniform = [&generator] { return static_cast<double>(generator() >> 11) * 0x1.0p-53; };
+  const size_t layers = 60;
+  const int options = 5;
+  const SearchSpace space = SpaceOf(layers, options);
+  int found = 0;
+  for (int round = 0; round < 20; ++round) {
+    const size_t limits = 2 + generator() % 3;
+    Choices planted;
+    for (size_t l = 0; l < layers; ++l) planted.push_back(static_cast<int>(generator() % options));
+    std::vector<std::unique_ptr<MadeUpCost>> models;
+    std::vector<CostBound> bounds;
+    for (size_t k = 0; k < limits; ++k) {
+      std::vector<std::vector<double>> costs(layers);
+      for (size_t l = 0; l < layers; ++l) {
+        for (int o = 0; o < options; ++o) {
+          // The planted option is cheaper in some cost than most others, so that not every configuration
+          // fits.
+          costs[l].push_back(std::exp(2 * uniform()) * (o == planted[l] ? 0.6 : 1));
+        }
+      }
+      models.push_back(std::make_unique<MadeUpCost>(costs));
+      bounds.push_back({models.back().get(), 1.001 * TotalCost(*models.back(), space.Apply(planted))});
+    }
+    std::vector<std::vector<double>> values(layers);
+    for (auto& row : values) {
+      for (int o = 0; o < options; ++o) row.push_back(std::log(1e-8 + uniform()));
+    }
+    const std::optional<Choices> choices = MostProbableWithin(space, values, bounds);
+    found += choices.has_value();
+    EXPECT_TRUE(!choices || std::isfinite(SharesOf(space, bounds, *choices)));
+  }
+  EXPECT_EQ(found, 20);
+}
+
 TEST(BoundedChoice, OfAPlanFallsBackWhereATargetLeavesNothing) {
   JobSpec spec = SampleJob();
   spec.cost.limits = {{"accumulator_bits", "1x int4"}};
