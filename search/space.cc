@@ -33,6 +33,7 @@ std::string SomeOf(const std::vector<std::string>& names) {
 
 std::string MatchesNone(const std::string& glob, const std::vector<Layer>& layers) {
   std::vector<std::string> names;
+  names.reserve(layers.size());
   for (const Layer& layer : layers) names.push_back(layer.name);
   return absl::StrCat("\"", glob, "\" matches no layer. This network's ", layers.size(), " layers are ",
                       SomeOf(names), " and so on; \"precis validate\" lists them.");
