@@ -1,10 +1,11 @@
-// models, version.
+// costs, models, version.
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/commands.h"
 #include "client/exit_codes.h"
+#include "client/utf8.h"
 
 namespace precis::client {
 namespace {
@@ -19,6 +20,24 @@ std::string DatasetShape(const v1::DatasetInfo& data) {
 }
 
 }  // namespace
+
+absl::StatusOr<int> Costs(Session session, OutputFormat output) {
+  const auto response = session.connection.Call(&Connection::Stub::ListCosts, v1::ListCostsRequest());
+  if (!response.ok()) return response.status();
+  if (output == OutputFormat::kJson) {
+    *session.environment.out << JsonDocument(MessageToJson(*response));
+  } else if (output == OutputFormat::kCsv) {
+    Table table({{"name"}, {"unit"}, {"basis"}});
+    for (const v1::CostMetric& metric : response->costs())
+      table.AddRow({metric.name(), metric.unit(), metric.basis()});
+    *session.environment.out << table.Csv();
+  } else {
+    for (const v1::CostMetric& metric : response->costs())
+      *session.environment.out << Printable(metric.name()) << " (" << Printable(metric.unit())
+                               << "): " << Printable(metric.basis(), 2000) << ".\n";
+  }
+  return kExitOk;
+}
 
 absl::StatusOr<int> Models(Session session, OutputFormat output) {
   const auto response = session.connection.Call(&Connection::Stub::ListModels, v1::ListModelsRequest());

@@ -179,12 +179,48 @@ class CommandLine {
 
     CLI::App* pareto = Add("pareto", "Show the candidates that no other beats in cost and accuracy",
                            [this](Session session) {
-                             return Pareto(session, {job_, feasible_, metric_, OutputFormatFrom(output_)});
+                             pareto_.job = job_;
+                             pareto_.feasible = feasible_;
+                             pareto_.metric = metric_;
+                             pareto_.output = OutputFormatFrom(output_);
+                             return Pareto(session, pareto_);
                            });
     AddJob(pareto);
     AddFeasible(pareto);
-    pareto->add_option("--metric", metric_, "Cost metric; the one with the target if not given");
+    AddMetric(pareto);
+    CLI::Option* knee = pareto->add_flag("--knee", pareto_.knee, "Only the candidate where the front bends");
+    pareto
+        ->add_option("--within", pareto_.within_points,
+                     "Only the cheapest candidate within so many percentage points of the best")
+        ->check(CLI::Range(0.0, 100.0))
+        ->excludes(knee);
+    pareto->add_flag("--summary", pareto_.summary, "Hypervolume, knee and, with --within, the cheapest");
+    pareto->add_option("--reference-cost", pareto_.reference_cost,
+                       "Of the hypervolume, as in \"0.9 GBOPs\"; the dearest candidate if not given");
+    pareto
+        ->add_option("--reference-accuracy", pareto_.reference_accuracy,
+                     "Of the hypervolume, a share as in 0.8; 0 if not given")
+        ->check(CLI::Range(0.0, 0.999999));
     AddOutput(pareto, many);
+
+    CLI::App* compare =
+        Add("compare", "Set the fronts of jobs side by side at equal cost", [this](Session session) {
+          return Compare(session, {jobs_, feasible_, metric_, OutputFormatFrom(output_)});
+        });
+    compare->add_option("JOB", jobs_, "Two jobs and more")->required();
+    AddFeasible(compare);
+    AddMetric(compare);
+    AddOutput(compare, {"table", "json", "csv"});
+
+    CLI::App* choose =
+        Add("choose", "The best candidate of a finished job within another target; trains nothing",
+            [this](Session session) {
+              return Choose(session, {job_, target_, metric_, OutputFormatFrom(output_)});
+            });
+    AddJob(choose);
+    choose->add_option("--target", target_, "As cost.target: \"1.3x int4\", \"0.21 GBOPs\"")->required();
+    AddMetric(choose);
+    AddOutput(choose, many);
 
     CLI::App* exported =
         Add("export", "Write a candidate as a file for other tools", [this](Session session) {
@@ -203,11 +239,18 @@ class CommandLine {
   }
 
   void AddFeasible(CLI::App* command) {
-    command->add_flag("--feasible", feasible_, "Only candidates within the target");
+    command->add_flag("--feasible", feasible_, "Only candidates within the target and all limits");
+  }
+
+  void AddMetric(CLI::App* command) {
+    command->add_option("--metric", metric_, "Cost metric; the one with the target if not given");
   }
 
   void AddCatalogueCommands() {
     const std::vector<std::string> many = {"table", "json", "csv"};
+    AddOutput(Add("costs", "List the cost metrics: unit, what is counted, where constants come from",
+                  [this](Session session) { return Costs(session, OutputFormatFrom(output_)); }),
+              many);
     AddOutput(Add("models", "List the networks and data sets that the server knows",
                   [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
               many);
@@ -328,8 +371,11 @@ class CommandLine {
   double patience_s_ = 60;
   std::string topic_;
   std::string job_;
+  std::vector<std::string> jobs_;
+  std::string target_;
   std::string output_ = "table";
   SubmitOptions submit_;
+  ParetoOptions pareto_;
   ExportOptions export_;
   QuantizeOptions quantize_;
   std::string state_;

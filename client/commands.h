@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/connection.h"
@@ -62,11 +64,37 @@ absl::StatusOr<int> Candidates(Session session, const CandidatesOptions& options
 struct ParetoOptions {
   std::string job;
   bool feasible = false;
+  std::string metric;                        // "": the constrained one
+  bool knee = false;                         // the knee alone
+  std::optional<double> within_points;       // the cheapest within so many points of the best alone
+  bool summary = false;                      // the server's answer as it is: front, hypervolume, knee
+  std::string reference_cost;                // "0.9 GBOPs"; "": the dearest candidate
+  std::optional<double> reference_accuracy;  // a share
+  OutputFormat output = OutputFormat::kTable;
+};
+// Tables have the references and the answer beside the front, and below it hypervolume and knee; JSON and CSV
+// have the front alone, or, with `summary`, JSON has the GetParetoFrontResponse.
+absl::StatusOr<int> Pareto(Session session, const ParetoOptions& options);
+
+struct CompareOptions {
+  std::vector<std::string> jobs;  // two and more, no two alike
+  bool feasible = false;
+  std::string metric;  // "": the constrained one, which must be the same of all
+  OutputFormat output = OutputFormat::kTable;
+};
+// At every cost on any of the fronts the best accuracy of each job at no greater cost; hypervolumes against
+// one reference, the dearest candidate of all. INVALID_ARGUMENT, naming both jobs, for jobs that do not
+// compare: another metric, unit, table or data set, or another number of search images.
+absl::StatusOr<int> Compare(Session session, const CompareOptions& options);
+
+struct ChooseOptions {
+  std::string job;
+  std::string target;
   std::string metric;  // "": the constrained one
   OutputFormat output = OutputFormat::kTable;
 };
-// Tables have the references and the answer beside the front; JSON and CSV have the front alone.
-absl::StatusOr<int> Pareto(Session session, const ParetoOptions& options);
+// The best candidate within another target. FAILED_PRECONDITION, naming what there is, if none is within.
+absl::StatusOr<int> Choose(Session session, const ChooseOptions& options);
 
 struct ExportOptions {
   std::string job;
@@ -96,6 +124,8 @@ struct QuantizeOptions {
 // row: blocks form along it. An error names every line that is not a number.
 absl::StatusOr<int> Quantize(const Environment& environment, const QuantizeOptions& options);
 
+// The cost metrics with unit and basis.
+absl::StatusOr<int> Costs(Session session, OutputFormat output);
 absl::StatusOr<int> Models(Session session, OutputFormat output);
 // Never fails because there is no server: that is then said.
 absl::StatusOr<int> Version(Session session, OutputFormat output);

@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/cost_table_file.h"
 
 namespace precis::client {
 namespace {
@@ -65,7 +66,11 @@ absl::StatusOr<JobFile> LoadJobFile(const JobFileSource& source, const Environme
   absl::StatusOr<std::string> text = ReadText(source, environment);
   if (!text.ok()) return text.status();
   absl::StatusOr<JobFile> file = ParseJobFile(*text, source.overrides);
-  if (file.ok()) return file;
+  if (file.ok()) {
+    LoadCostTable(source.path, *file);
+    SortByPlace(file->faults);
+    return file;
+  }
   const std::string message(file.status().message());
   if (absl::StartsWith(message, "--set")) return file.status();
   const bool placed = !message.empty() && message[0] >= '0' && message[0] <= '9';

@@ -19,8 +19,8 @@ struct JobFileSource {
   std::vector<std::string> overrides;
 };
 
-// Reads and parses. INVALID_ARGUMENT or NOT_FOUND, naming the file, if there is no YAML mapping to look
-// at; faults in it are in the JobFile.
+// Reads and parses, the cost table included (cost_table_file.h). INVALID_ARGUMENT or NOT_FOUND, naming the
+// file, if there is no YAML mapping to look at; faults in it are in the JobFile.
 absl::StatusOr<JobFile> LoadJobFile(const JobFileSource& source, const Environment& environment);
 
 // The server's violations as faults: placed where the file has the field (or the nearest section around

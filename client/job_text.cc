@@ -43,10 +43,30 @@ void AddPlan(const v1::Job& job, Lines& lines) {
   const v1::Plan& plan = job.plan();
   const std::string unit = ConstrainedUnit(plan);
   lines.emplace_back("target", absl::StrCat(plan.constrained_metric(), " at most ", TargetText(job)));
-  lines.emplace_back("reachable", absl::StrCat(CostText(plan.reachable_min(), unit), " to ",
-                                               CostText(plan.reachable_max(), unit)));
+  const auto range = [](double low, double high, const std::string& in) {
+    return absl::StrCat(CostText(low, in), " to ", CostText(high, in));
+  };
+  lines.emplace_back("reachable", range(plan.reachable_min(), plan.reachable_max(), unit));
+  for (const v1::CostMetric& metric : plan.costs()) {
+    if (metric.name() == plan.constrained_metric()) continue;
+    std::string text;
+    // Jobs from before the ranges of all costs were kept have none.
+    if (metric.reachable_max() > 0)
+      text = range(metric.reachable_min(), metric.reachable_max(), metric.unit());
+    if (metric.has_at_most())
+      absl::StrAppend(&text, text.empty() ? "" : ", ", "at most ", CostText(metric.at_most(), metric.unit()));
+    if (!text.empty()) lines.emplace_back("", absl::StrCat(metric.name(), " ", text));
+  }
   lines.emplace_back(
       "network", absl::StrFormat("%.4g MMACs, %d parameters", plan.total_macs() / 1e6, plan.parameters()));
+  if (plan.decisions_size() > 0) {
+    lines.emplace_back("space", absl::StrFormat("%d decisions, 10^%.1f configurations", plan.decisions_size(),
+                                                plan.space_size_log10()));
+    for (const v1::DecisionInfo& decision : plan.decisions()) {
+      if (decision.layers_size() < 2) continue;
+      lines.emplace_back("group", absl::StrCat(decision.name(), ": ", absl::StrJoin(decision.layers(), " ")));
+    }
+  }
   lines.emplace_back("steps", absl::StrCat(plan.total_steps()));
   lines.emplace_back("plan", plan.fingerprint());
 }
@@ -90,6 +110,10 @@ std::string JobText(const v1::Job& job) {
       lines.emplace_back("float", QualityText(result.float_search(),
                                               result.has_float_test() ? &result.float_test() : nullptr));
     lines.emplace_back("rejected", absl::StrCat(result.rejected_steps(), " steps"));
+    if (result.images_trained() > 0) {
+      lines.emplace_back("images", absl::StrCat(result.images_trained(), " trained, ",
+                                                result.images_evaluated(), " evaluated"));
+    }
     lines.emplace_back("worker", result.worker_version());
   }
   if (job.has_create_time()) lines.emplace_back("submitted", TimeText(job.create_time()));
@@ -120,7 +144,12 @@ std::string ConstrainedUnit(const v1::Plan& plan) {
 }
 
 std::string TargetText(const v1::Job& job) {
-  const std::string text = CostText(job.plan().target(), ConstrainedUnit(job.plan()));
+  const std::string unit = ConstrainedUnit(job.plan());
+  const std::string text = CostText(job.plan().target(), unit);
+  if (job.plan().targets_size() > 1) {
+    return absl::StrCat(job.plan().targets_size(), " targets, ", text, " to ",
+                        CostText(*job.plan().targets().rbegin(), unit));
+  }
   const std::string& asked = job.spec().cost().target();
   return asked.empty() || asked == text ? text : absl::StrCat(text, " (", asked, ")");
 }

@@ -71,6 +71,11 @@ inline constexpr char kJsonHelp[] =
     format show                  one of those, with "codes"
     quantize                     {"format", "values", "scales", "zero_points", "global_scale", "qsnr_db",
                                  "exact"}
+    pareto --summary             a GetParetoFrontResponse
+    choose                       a ChooseCandidateResponse
+    compare                      {"metric", "unit", "reference_cost", "reference_accuracy", "jobs": [{"name",
+                                 "display_name", "hypervolume", "knee"}], "rows": [{"cost", "accuracies"}]}
+    costs                        {"costs": [CostMetric]}
     models                       {"models": [ModelInfo], "datasets": [DatasetInfo]}
     version                      {"client", "server_address", "server": ServerInfo or null}
 )";

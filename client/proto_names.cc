@@ -58,7 +58,7 @@ std::vector<std::string> FindFieldsBelow(const Descriptor& type, const std::stri
   if (type.FindFieldByName(name) != nullptr) paths.push_back(name);
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field.is_repeated()) continue;
     for (const std::string& below : FindFieldsBelow(*field.message_type(), name))
       paths.push_back(absl::StrCat(field.name(), ".", below));
   }

@@ -22,7 +22,7 @@ const google::protobuf::EnumValueDescriptor* FindEnumValue(const google::protobu
 
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& type);
 
-// Dotted paths of all fields called `name` anywhere below `type`, in the proto's order.
+// Dotted paths of all fields called `name` anywhere below `type` but in lists, in the proto's order.
 std::vector<std::string> FindFieldsBelow(const google::protobuf::Descriptor& type, const std::string& name);
 
 }  // namespace precis::client

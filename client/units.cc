@@ -31,7 +31,7 @@ constexpr double kKibibyte = 8.0 * 1024;
 constexpr double kMebibyte = kKibibyte * 1024;
 
 // Largest first. The literature speaks of GBOPs, so they serve from 0.01 on.
-constexpr std::array<Unit, 11> kUnits = {{
+constexpr std::array<Unit, 21> kUnits = {{
     {"BOPs", "TBOPs", 1e12, 1e13},
     {"BOPs", "GBOPs", 1e9, 1e7},
     {"BOPs", "MBOPs", 1e6, 1e4},
@@ -43,6 +43,16 @@ constexpr std::array<Unit, 11> kUnits = {{
     {"bits", "kB", 8e3, kReadOnly},
     {"bits", "B", 8, kReadOnly},
     {"bits", "bits", 1, 0},
+    {"FP8MACs", "TFP8MACs", 1e12, 1e12},
+    {"FP8MACs", "GFP8MACs", 1e9, 1e9},
+    {"FP8MACs", "MFP8MACs", 1e6, 1e6},
+    {"FP8MACs", "kFP8MACs", 1e3, 1e3},
+    {"FP8MACs", "FP8MACs", 1, 0},
+    {"LUTcycles", "TLUTcycles", 1e12, 1e12},
+    {"LUTcycles", "GLUTcycles", 1e9, 1e9},
+    {"LUTcycles", "MLUTcycles", 1e6, 1e6},
+    {"LUTcycles", "kLUTcycles", 1e3, 1e3},
+    {"LUTcycles", "LUTcycles", 1, 0},
 }};
 
 std::vector<std::string> UnitNames(absl::string_view base) {
@@ -103,6 +113,7 @@ absl::StatusOr<Amount> ParseAmount(absl::string_view text, absl::string_view uni
   absl::string_view rest =
       absl::StripLeadingAsciiWhitespace(trimmed.substr(static_cast<size_t>(end - trimmed.data())));
   if (rest.empty()) return amount;
+  if (rest == unit) return amount;
   for (const Unit& known : kUnits) {
     if (known.base != unit || !Matches(known, rest)) continue;
     amount.value *= known.factor;

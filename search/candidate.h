@@ -32,7 +32,7 @@ struct Candidate {
   Quality search;               // on the search split
   std::optional<Quality> test;  // on the test split: references and the final choice, once, at the end
   std::vector<double> costs;    // in the order of Plan::costs
-  bool feasible = false;        // constrained cost <= target
+  bool feasible = false;        // within the target and all limits
   std::vector<ActivationRange> activation_ranges;  // calibrated, as ModelGraph::ActivationOperands()
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "search/plan_costs.h"
 #include "supernet/formats/check.h"
 
 namespace precis::search {
@@ -33,7 +34,7 @@ size_t CandidateBook::Enter(const Assignment& assignment, Origin origin, const s
   candidate.label = label;
   candidate.sampled_at = sampled_at;
   for (const auto& cost : plan_.costs) candidate.costs.push_back(TotalCost(*cost, assignment));
-  candidate.feasible = candidate.costs[plan_.constrained] <= plan_.target;
+  candidate.feasible = IsWithinLimits(plan_, candidate.costs);
   candidates_.push_back(std::move(candidate));
   return candidates_.size() - 1;
 }
@@ -55,10 +56,11 @@ bool CandidateBook::Better(const Candidate& a, const Candidate& b) const {
   return a.number < b.number;
 }
 
-size_t CandidateBook::BestWithinTarget(const std::vector<size_t>& among) const {
+size_t CandidateBook::BestWithin(const std::vector<size_t>& among, double budget) const {
   size_t best = candidates_.size();
   for (size_t index : among) {
-    if (!candidates_[index].feasible) continue;
+    const Candidate& candidate = candidates_[index];
+    if (!candidate.feasible || candidate.costs[plan_.constrained] > budget) continue;
     if (best == candidates_.size() || Better(candidates_[index], candidates_[best])) best = index;
   }
   PRECIS_CHECK(best < candidates_.size());

@@ -29,9 +29,9 @@ class CandidateBook {
   Candidate& operator[](size_t index) { return candidates_[index]; }
   const Candidate& operator[](size_t index) const { return candidates_[index]; }
 
-  // The best of `among` (indices) on the search split that is within the target: by accuracy, then lower
+  // The best of `among` (indices) on the search split that costs at most `budget`: by accuracy, then lower
   // loss, then lower cost, then lower number; NaN is worst. At least one must be within (checked).
-  size_t BestWithinTarget(const std::vector<size_t>& among) const;
+  size_t BestWithin(const std::vector<size_t>& among, double budget) const;
 
  private:
   bool Better(const Candidate& a, const Candidate& b) const;

@@ -43,6 +43,41 @@ void AddRanges(const RangeOptions& ranges, Text& text) {
   if (ranges.activations == RangeRule::kMovingAverage) text.Real("ranges.momentum", ranges.momentum);
 }
 
+// Likewise, from the algorithm that once was the only one.
+void AddAlgorithm(const ControllerSpec& controller, Text& text) {
+  if (controller.algorithm != Algorithm::kReinforce) {
+    text.Line("controller.algorithm", AlgorithmName(controller.algorithm));
+    text.Whole("controller.refinements", controller.refinements);
+    text.Whole("controller.evaluations", controller.evaluations);
+  }
+  if (controller.rate_schedule != RateSchedule::kConstant) text.Line("controller.rate_schedule", "growing");
+  if (controller.adam_beta1 != ControllerSpec().adam_beta1) {
+    text.Real("controller.adam_beta1", controller.adam_beta1);
+  }
+  if (controller.baseline_debiased) text.Line("controller.baseline", "debiased");
+}
+
+// Likewise: only costs beside those that once were all, and limits beside the target.
+void AddCostsText(const Plan& plan, Text& text) {
+  std::string names;
+  for (const auto& cost : plan.costs) absl::StrAppend(&names, names.empty() ? "" : " ", cost->name());
+  if (names != "bops model_size") text.Line("costs", names);
+  for (size_t i = 1; i < plan.limits.size(); ++i) {
+    const CostLimit& limit = plan.limits[i];
+    text.Line("limit", absl::StrCat(plan.costs[limit.cost]->name(), " ", NumberText(limit.amount)));
+  }
+  for (const auto& cost : plan.costs) {
+    if (cost->name() != "table") continue;
+    std::string prices = cost->unit();
+    for (const Decision& decision : plan.space.decisions) {
+      for (size_t o = 0; o < decision.options.size(); ++o) {
+        absl::StrAppend(&prices, " ", NumberText(OptionCost(*cost, decision, o)));
+      }
+    }
+    text.Line("table", Sha256Hex(prices));
+  }
+}
+
 }  // namespace
 
 std::string CanonicalText(const Plan& plan) {
@@ -67,6 +102,8 @@ std::string CanonicalText(const Plan& plan) {
   }
   text.Line("metric", plan.costs[plan.constrained]->name());
   text.Real("target", plan.target);
+  for (size_t i = 1; i < plan.targets.size(); ++i) text.Real("target", plan.targets[i]);
+  AddCostsText(plan, text);
   if (spec.cost.count_attention) text.Whole("count_attention", 1);
   text.Whole("warmup_steps", plan.warmup_steps);
   text.Whole("search_steps", plan.search_steps);
@@ -75,6 +112,7 @@ std::string CanonicalText(const Plan& plan) {
   text.Whole("reward.shape", static_cast<int>(spec.reward.shape));
   text.Real("reward.beta", spec.reward.beta);
   text.Whole("reward.probe_images", spec.reward.probe_images);
+  AddAlgorithm(spec.controller, text);
   text.Real("controller.learning_rate", spec.controller.learning_rate);
   text.Real("controller.baseline_momentum", spec.controller.baseline_momentum);
   text.Real("controller.widest_probability", spec.controller.widest_probability);

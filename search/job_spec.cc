@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "search/cost/cost_model.h"
-#include "search/cost/target.h"
+#include "search/cost_check.h"
+#include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
 #include "supernet/formats/format.h"
@@ -35,21 +35,6 @@ int64_t CharactersOfUtf8(std::string_view text) {
   return count;
 }
 
-// A name out of a list, or a violation that lists them.
-void CheckName(const std::string& field, const std::string& name, const std::string& what,
-               const std::vector<std::string>& known, Violations& violations) {
-  for (const std::string& each : known) {
-    if (each == name) return;
-  }
-  const std::string choices = absl::StrJoin(known, ", ");
-  if (name.empty()) {
-    violations.push_back({field, absl::StrCat("a ", what, " is required: give one of ", choices, ".")});
-  } else {
-    violations.push_back({field, absl::StrCat("there is no ", what, " \"", name, "\": give one of ", choices,
-                                              ".", DidYouMean(name, known))});
-  }
-}
-
 void CheckTexts(const JobSpec& spec, Violations& violations) {
   const int64_t characters = CharactersOfUtf8(spec.display_name);
   if (characters > kMostNameCharacters) {
@@ -67,49 +52,6 @@ void CheckTexts(const JobSpec& spec, Violations& violations) {
   }
 }
 
-void CheckSpace(const SpaceSpec& space, Violations& violations) {
-  if (space.formats.empty()) {
-    violations.push_back(
-        {"space.formats",
-         "is empty: list at least one format, such as [int4, int8]. \"precis formats\" shows "
-         "all of them."});
-  }
-  std::vector<LayerFormats> seen;
-  std::vector<size_t> seen_at;
-  for (size_t i = 0; i < space.formats.size(); ++i) {
-    const std::string field = absl::StrCat("space.formats[", i, "]");
-    const absl::StatusOr<LayerFormats> option = ParseLayerFormats(space.formats[i]);
-    if (!option.ok()) {
-      violations.push_back({field, std::string(option.status().message())});
-      continue;
-    }
-    if (!HoldsNegatives(option->weight)) {
-      const Format relative = {.element = IntegerElement(option->weight.element.bits), .scale = {}};
-      violations.push_back(
-          {field,
-           absl::StrCat("\"", FormatName(option->weight), "\" (", DescribeFormat(option->weight),
-                        ") has no values below 0, and weights do: give weights and activations a format "
-                        "each, as in \"",
-                        FormatName(relative), "/", FormatName(option->activation), "\".")});
-      continue;
-    }
-    size_t earlier = 0;
-    while (earlier < seen.size() && seen[earlier] != *option) ++earlier;
-    if (earlier < seen.size()) {
-      const std::string& first = space.formats[seen_at[earlier]];
-      violations.push_back(
-          {field, absl::StrCat("\"", space.formats[i], "\" is already in the list",
-                               first == space.formats[i]
-                                   ? ""
-                                   : absl::StrCat(" as \"", first, "\", another name of the same format"),
-                               " (space.formats[", seen_at[earlier], "]): take one of them out.")});
-      continue;
-    }
-    seen.push_back(*option);
-    seen_at.push_back(i);
-  }
-}
-
 void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& violations) {
   if (ranges.weights == RangeRule::kMovingAverage) {
     violations.push_back(
@@ -119,23 +61,6 @@ void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& viol
   }
   check.Real("ranges.percentile", ranges.percentile, {.above = 50, .most = 100}, "The default is 99.99.");
   check.Real("ranges.momentum", ranges.momentum, {.least = 0, .below = 1}, "The default is 0.9.");
-}
-
-void CheckCost(const CostSpec& cost, Violations& violations) {
-  const size_t before = violations.size();
-  CheckName("cost.metric", cost.metric, "cost metric", CostModelNames(), violations);
-  if (violations.size() == before) {
-    const absl::StatusOr<Target> target = ParseTarget(cost.target, cost.metric);
-    if (!target.ok()) violations.push_back({"cost.target", std::string(target.status().message())});
-    return;
-  }
-  // Whose unit it should be is not known, so only what suits no metric at all is a fault.
-  absl::Status fault;
-  for (const std::string& metric : CostModelNames()) {
-    fault = ParseTarget(cost.target, metric).status();
-    if (fault.ok()) return;
-  }
-  violations.push_back({"cost.target", std::string(fault.message())});
 }
 
 void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {
@@ -185,6 +110,12 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.widest_probability));
   check.Real("controller.widest_share", controller.widest_share, {.least = 0, .most = 1},
              fallback(defaults.widest_share));
+  check.Real("controller.adam_beta1", controller.adam_beta1, {.least = 0, .below = 1},
+             fallback(defaults.adam_beta1));
+  check.Whole("controller.refinements", controller.refinements, 0, 100, "",
+              absl::StrCat("The default is ", defaults.refinements, "."));
+  check.Whole("controller.evaluations", controller.evaluations, 0, 1000000, "",
+              "0 means as many as precis would measure.");
   check.Real("controller.entropy_weight", controller.entropy_weight, {.least = 0, .most = 1000},
              fallback(defaults.entropy_weight));
 }
@@ -210,6 +141,83 @@ void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& 
 }
 
 }  // namespace
+
+const char* AlgorithmName(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kPrecis:
+      return "precis";
+    case Algorithm::kReinforce:
+      return "reinforce";
+    case Algorithm::kFliqs:
+      return "fliqs";
+    case Algorithm::kTunas:
+      return "tunas";
+    case Algorithm::kRandom:
+      return "random";
+    case Algorithm::kEvolution:
+      return "evolution";
+    case Algorithm::kSensitivity:
+      return "sensitivity";
+    case Algorithm::kUniform:
+      return "uniform";
+  }
+  return "unknown";
+}
+
+void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
+  spec.reward = {};
+  spec.controller = {};
+  spec.finish = {};
+  spec.training.ranges = kLearnedRanges;
+  ControllerSpec& controller = spec.controller;
+  controller.algorithm = algorithm;
+  switch (algorithm) {
+    case Algorithm::kPrecis:
+      return;
+    case Algorithm::kReinforce:
+      controller.warmup_share = 0.25;
+      controller.screening_images = 512;
+      return;
+    case Algorithm::kFliqs:
+      spec.reward.quality = QualitySource::kTrainLoss;
+      spec.training.ranges = {};
+      controller.warmup_share = 0.25;
+      controller.learning_rate = 0.005;
+      controller.baseline_momentum = 0.99;
+      controller.widest_probability = controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.entropy_weight = 0.5;
+      spec.finish.frozen_share = 0;
+      return;
+    case Algorithm::kTunas:
+      controller.warmup_share = 0.25;
+      controller.learning_rate = 0.0048;
+      controller.rate_schedule = RateSchedule::kGrowing;
+      controller.adam_beta1 = 0;
+      controller.baseline_debiased = true;
+      controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.entropy_weight = 0;
+      controller.log_prob = LogProbReduction::kSum;
+      return;
+    case Algorithm::kRandom:
+    case Algorithm::kEvolution:
+      controller.warmup_share = 0.25;
+      return;
+    case Algorithm::kSensitivity:
+      controller.warmup_share = 0;
+      controller.widest_share = 1;
+      controller.refinements = 0;
+      spec.finish.frozen_share = 0.6;
+      return;
+    case Algorithm::kUniform:
+      controller.warmup_share = 0;
+      controller.widest_share = 0;
+      controller.screening_images = 0;
+      controller.refinements = 0;
+      return;
+  }
+}
 
 Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
   const double images = static_cast<double>(dataset.train_images - spec.data.search_images);

@@ -7,12 +7,29 @@
 #include <string>
 #include <vector>
 
+#include "search/space.h"
 #include "search/violation.h"
 #include "supernet/graph/dataset_info.h"
 #include "supernet/graph/model_zoo.h"
 #include "supernet/graph/training_options.h"
 
 namespace precis::search {
+
+// How the configurations are found. Each is a set of defaults for reward, controller and finish
+// (SetAlgorithmDefaults), any of which a job may set otherwise.
+enum class Algorithm {
+  // Ours. Trains the widest formats through the warm-up, measures what each option does by itself on equal
+  // images (search/screening.h), solves for the best within each target, and from then on trains what it has
+  // found; at intervals it measures again around the answer and moves on (search/refinement.h).
+  kPrecis,
+  kReinforce,  // a policy from that screening, taught by rewards of held-out images; half of the steps widest
+  kFliqs,      // as FLIQS' open code: rewards from the training loss, entropy penalty, no frozen share
+  kTunas,      // as TuNAS: held-out accuracy, sum of log-probabilities, debiased baseline, growing rate
+  kRandom,     // single-path training, then the best of random configurations near the target
+  kEvolution,  // single-path training, then NSGA-II over the shared weights (Deb et al. 2002)
+  kSensitivity,  // widest training, then loss increase of every option by itself, solved as a knapsack
+  kUniform,      // the dearest uniform configuration within the target
+};
 
 // What a sample is praised for.
 enum class QualitySource {
@@ -44,17 +61,34 @@ struct DataSpec {
   int64_t search_images = 6000;  // held out of the training images, 1…half of them
 };
 
-struct SpaceSpec {
-  // At least one, no two alike: the name of a format for weights and activations, "int8", or of one for each,
-  // "int8/uint8". An activation format without negatives is an option only of layers whose input has none.
-  std::vector<std::string> formats;
+// A further constraint beside the target.
+struct CostLimitSpec {
+  std::string metric;   // as CostSpec::metric, but another one, and none twice
+  std::string at_most;  // as CostSpec::target, in this metric's units
 };
 
 struct CostSpec {
-  std::string metric = "bops";  // "bops" or "model_size"
+  // "bops", "model_size", "asic-energy", "asic-area", "fpga-lut", "accumulator_bits" or "table"; what each
+  // counts is in search/cost/.
+  std::string metric = "bops";
   // "1.1x int4": times the cost of uniform int4. Or an amount: "0.21 GBOPs", "40 KiB", "153000000" in the
   // metric's own unit (operations, bits). See search/cost/target.h.
   std::string target;
+  // Several, in place of `target`: one supernet, and one answer for each. At most 64, no two of equal cost.
+  std::vector<std::string> targets = {};
+  // Likewise: `count` targets from one end to the other, each the same multiple of the one before.
+  struct Range {
+    std::string from;
+    std::string to;
+    int64_t count = 0;  // 2…64; 0: no range
+  } range = {};
+  // A candidate is feasible only within the target and all of these.
+  std::vector<CostLimitSpec> limits = {};
+  // Metrics that candidates are given costs in, beside those of the target and the limits; empty: bops,
+  // model_size and, if there is one, table.
+  std::vector<std::string> report = {};
+  // The text of the user's table, up to 1 MiB, for the metric "table"; see search/cost/cost_table.h.
+  std::string table = {};
   bool count_attention = false;  // whether bops count the products of attention; FLIQS does not
 };
 
@@ -69,10 +103,17 @@ struct RewardSpec {
   int64_t probe_images = 128;  // held-out images behind one reward, for kSearchAccuracy; 1…search_images
 };
 
+// How the controller's rate moves after the warm-up.
+enum class RateSchedule { kConstant, kGrowing };  // growing: tenfold by the last step, exponentially (TuNAS)
+
 struct ControllerSpec {
-  double learning_rate = 0.04;      // Adam on the logits, > 0
+  Algorithm algorithm = Algorithm::kPrecis;
+  double learning_rate = 0.04;  // Adam on the logits, > 0
+  RateSchedule rate_schedule = RateSchedule::kConstant;
+  double adam_beta1 = 0.9;          // 0…1, 1 excluded; 0 in TuNAS
   double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
-  double warmup_share = 0.25;       // of the search steps: uniform sampling, no learning; at least one step
+  bool baseline_debiased = false;   // from 0 and divided by its weight (TuNAS); else from the first reward
+  double warmup_share = 0.6;        // of the search steps: uniform sampling, no learning; at least one step
                                     // must remain
   // Share of the search steps, from the end of the warm-up on, that train every layer at its widest format
   // instead of the sampled one; the sample is probed either way. Samples alone teach shared weights little
@@ -84,7 +125,12 @@ struct ControllerSpec {
   // Held-out images on which every option is tried by itself when the warm-up is over, so that the policy
   // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
   // 0: it does, as in FLIQS.
-  int64_t screening_images = 512;
+  int64_t screening_images = 1024;
+  // precis: how often it measures around its answer after the warm-up, 0…100.
+  int64_t refinements = 2;
+  // random, evolution: configurations that are measured, for all targets together, on screening_images each.
+  // 0: as many as precis would measure in screening and refinements.
+  int64_t evaluations = 0;
   // Final weight of the entropy penalty, >= 0. FLIQS' 0.5 fits its reward of -loss; with accuracies it makes
   // the policy settle on noise.
   double entropy_weight = 0.02;
@@ -98,6 +144,9 @@ struct FinishSpec {
                                     // range of costs, 0…1000
 };
 
+// What a job takes unless it says otherwise. With 2 to 4 bits it decides: README.
+constexpr RangeOptions kLearnedRanges = {.weights = RangeRule::kLearned, .activations = RangeRule::kLearned};
+
 struct JobSpec {
   std::string display_name;  // for people; up to 100 characters
   ModelSpec model;
@@ -106,11 +155,16 @@ struct JobSpec {
   CostSpec cost;
   RewardSpec reward;
   ControllerSpec controller;
-  double epochs = 4;         // passes over the training images, frozen share included, > 0
-  TrainingOptions training;  // `steps` is derived from epochs
+  double epochs = 4;  // passes over the training images, frozen share included, > 0
+  TrainingOptions training = {.ranges = kLearnedRanges};  // `steps` is derived from epochs
   FinishSpec finish;
   uint64_t seed = 1;  // of everything; training.seed is derived from it
 };
+
+// Sets the algorithm, and whatever else of reward, controller, finish and ranges it stands for, to its
+// defaults.
+void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec);
+const char* AlgorithmName(Algorithm algorithm);  // "precis", "fliqs", …
 
 // How many training steps a job takes, and of which kind: [0, warmup) sampled uniformly, [warmup, search) by
 // the policy, [search, total) frozen. Preconditions: epochs, batch size and shares within their ranges.

@@ -16,6 +16,13 @@ constexpr double kBadSample = std::numeric_limits<double>::quiet_NaN();
 
 double WorstLoss(const Plan& plan) { return 2 * std::log(static_cast<double>(plan.dataset.classes)); }
 
+bool ScreensAccuracy(const JobSpec& spec) {
+  const Algorithm algorithm = spec.controller.algorithm;
+  const bool has_policy =
+      algorithm == Algorithm::kReinforce || algorithm == Algorithm::kFliqs || algorithm == Algorithm::kTunas;
+  return has_policy && spec.reward.quality == QualitySource::kSearchAccuracy;
+}
+
 }  // namespace
 
 absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
@@ -29,6 +36,7 @@ absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
   }
   ++meter.progress.step;
   meter.Done(meter.step_images());
+  meter.images_trained += plan_.spec.training.batch_size;
   return outcome;
 }
 
@@ -42,24 +50,29 @@ absl::StatusOr<double> OracleSession::MeasureQuality(const Assignment& assignmen
       oracle_.Probe(assignment, plan_.spec.reward.probe_images, ProbeImages::kNext);
   if (!probe.ok()) return probe.status();
   meter.Done(meter.probe_images());
+  meter.images_evaluated += plan_.spec.reward.probe_images;
   if (std::isfinite(probe->accuracy) && std::isfinite(probe->loss)) return probe->accuracy;
   ++meter.progress.rejected_steps;
   return kBadSample;
 }
 
-absl::StatusOr<double> OracleSession::Screen(const Assignment& assignment) {
-  const int64_t images = plan_.spec.controller.screening_images;
+absl::StatusOr<double> OracleSession::Screen(const Assignment& assignment, int64_t images) {
   const absl::StatusOr<Quality> probe = oracle_.Probe(assignment, images, ProbeImages::kSame);
   if (!probe.ok()) return probe.status();
   meter.Done(static_cast<double>(images));
+  meter.images_evaluated += images;
   const bool finite = std::isfinite(probe->accuracy) && std::isfinite(probe->loss);
-  if (plan_.spec.reward.quality == QualitySource::kSearchAccuracy) return finite ? probe->accuracy : 0;
+  if (ScreensAccuracy(plan_.spec)) return finite ? probe->accuracy : 0;
   return finite ? -std::min(probe->loss, WorstLoss(plan_)) : -WorstLoss(plan_);
 }
 
 absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment, Split split) {
   absl::StatusOr<Evaluation> evaluation = oracle_.Evaluate(assignment, split);
-  if (evaluation.ok()) meter.Done(meter.evaluation_images(split == Split::kTest));
+  if (evaluation.ok()) {
+    const double images = meter.evaluation_images(split == Split::kTest);
+    meter.Done(images);
+    meter.images_evaluated += static_cast<int64_t>(images);
+  }
   return evaluation;
 }
 

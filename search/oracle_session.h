@@ -30,8 +30,10 @@ class OracleSession {
   // the reward's baseline away.
   absl::StatusOr<double> MeasureQuality(const Assignment& assignment, const StepOutcome& outcome);
 
-  // Quality for the screening: on the same images every time. As bad as can be where it is not finite.
-  absl::StatusOr<double> Screen(const Assignment& assignment);
+  // Quality for a screening or a comparison: on the first `images` of the same images every time. Minus the
+  // loss, which tells apart what accuracy does not; accuracy for a policy whose rewards are accuracies. As
+  // bad as can be where it is not finite.
+  absl::StatusOr<double> Screen(const Assignment& assignment, int64_t images);
 
   // Counted evaluation of a candidate of the book; the sink gets the candidate, then progress.
   absl::Status EvaluateCandidate(size_t index, Split split);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "search/cost/target.h"
 #include "search/fingerprint.h"
+#include "search/plan_costs.h"
 #include "search/range_check.h"
 #include "search/reward.h"
 #include "supernet/formats/check.h"
@@ -34,25 +35,7 @@ bool Concerns(const Violations& violations, const std::string& prefix) {
                      [&](const Violation& v) { return absl::StartsWith(v.field, prefix); });
 }
 
-std::vector<LayerFormats> AllowedOptions(const SpaceSpec& space) {
-  std::vector<LayerFormats> options;
-  for (const std::string& name : space.formats) options.push_back(*ParseLayerFormats(name));
-  return options;
-}
-
-// As CostText, but never below `value` when read back, so that it can be offered as a target.
-std::string CostTextAtLeast(const std::string& metric, double value) {
-  double shown = value;
-  for (int i = 0; i < 100; ++i) {
-    std::string text = CostText(metric, shown);
-    const absl::StatusOr<Target> parsed = ParseTarget(text, metric);
-    if (parsed.ok() && parsed->amount >= value) return text;
-    shown += value * 1e-4;
-  }
-  return NumberText(value);
-}
-
-// Likewise a multiple of `unit`: four digits after the point, rounded up.
+// A multiple of `unit` that is not below `value`: four digits after the point.
 std::string MultipleAtLeast(double value, double unit) {
   double count = std::ceil(value / unit * 1e4);
   while (count / 1e4 * unit < value) ++count;
@@ -68,61 +51,47 @@ std::string SpaceText(const std::vector<LayerFormats>& options) {
                       "}");
 }
 
-// Whether every layer has its formats among its options.
-bool IsInSpace(const SearchSpace& space, const Assignment& assignment) {
-  return std::all_of(space.decisions.begin(), space.decisions.end(), [&](const Decision& decision) {
-    return std::all_of(decision.layers.begin(), decision.layers.end(), [&](size_t layer) {
-      return std::find(decision.options.begin(), decision.options.end(), assignment.layers[layer]) !=
-             decision.options.end();
-    });
-  });
-}
-
 std::string UniformName(const Plan& plan, const std::vector<LayerFormats>& options, double cost) {
   for (const LayerFormats& option : options) {
     const Assignment uniform = UniformAssignment(plan.layers.size(), option);
-    if (IsInSpace(plan.space, uniform) && TotalCost(*plan.costs[plan.constrained], uniform) == cost) {
+    if (plan.space.ChoicesOf(uniform).has_value() &&
+        TotalCost(*plan.costs[plan.constrained], uniform) == cost) {
       return absl::StrCat("all ", LayerFormatsName(option));
     }
   }
   return "a mixture";
 }
 
-// The layers that no option suits, for their inputs can be below 0.
-void CheckOptions(const Plan& plan, Violations& violations) {
-  std::vector<std::string> bare;
-  for (const Decision& decision : plan.space.decisions) {
-    if (decision.options.empty()) bare.push_back(decision.name);
-  }
-  if (bare.empty()) return;
-  const size_t named = std::min<size_t>(bare.size(), 3);
-  violations.push_back(
-      {"space.formats",
-       absl::StrCat("leaves ", bare.size(), bare.size() == 1 ? " layer" : " layers", " without an option (",
-                    absl::StrJoin(bare.begin(), bare.begin() + static_cast<std::ptrdiff_t>(named), ", "),
-                    bare.size() > named ? ", …" : "",
-                    "): the input can be below 0, and no activation format listed holds such values. Add one "
-                    "that does, as \"int8\" or \"int8/uint8_affine\".")});
-}
+// One of the job's targets as it is written.
+struct WrittenTarget {
+  std::string field;
+  std::string text;
+  Target target;
+  double cost = 0;
+};
 
-Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats, const Target& target) {
+Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats,
+                     const WrittenTarget& written) {
+  const Target& target = written.target;
   const CostModel& model = *plan.costs[plan.constrained];
-  const std::string metric = model.name();
   const Format unit_format = target.relative_to.value_or(*ParseFormat("int4"));
-  const double unit = TotalCost(model, UniformAssignment(plan.layers.size(), unit_format));
+  // A user's table may not have int4.
+  const bool has_unit = PricesUniform(model, plan.layers.size(), {unit_format, unit_format});
+  const double unit = has_unit ? TotalCost(model, UniformAssignment(plan.layers.size(), unit_format)) : 0;
   const std::string times = absl::StrCat("x ", FormatName(unit_format));
   const auto end = [&](double cost) {
-    return absl::StrCat(CostText(metric, cost), " (", UniformName(plan, formats, cost), "; ",
-                        absl::StrCat(cost / unit), times, ")");
+    return absl::StrCat(CostText(model, cost), " (", UniformName(plan, formats, cost),
+                        unit > 0 ? absl::StrCat("; ", cost / unit, times) : "", ")");
   };
-  const std::string asked = target.relative_to.has_value() ? absl::StrCat("\"", plan.spec.cost.target, "\", ",
-                                                                          CostText(metric, plan.target), ",")
-                                                           : absl::StrCat("\"", plan.spec.cost.target, "\"");
-  return {"cost.target",
+  const std::string asked = target.relative_to.has_value()
+                                ? absl::StrCat("\"", written.text, "\", ", CostText(model, written.cost), ",")
+                                : absl::StrCat("\"", written.text, "\"");
+  const std::string multiple =
+      unit > 0 ? absl::StrCat(" or \"", MultipleAtLeast(plan.cheapest, unit), times, "\"") : "";
+  return {written.field,
           absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
                        ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
-                       CostTextAtLeast(metric, plan.cheapest), " or \"", MultipleAtLeast(plan.cheapest, unit),
-                       times, "\", or allow a narrower format.")};
+                       CostTextAtLeast(model, plan.cheapest), multiple, ", or allow a narrower format.")};
 }
 
 // Appends unless the same assignment is there already.
@@ -136,7 +105,8 @@ void AddReference(std::vector<Reference>& references, std::string name, Assignme
 std::vector<Reference> References(const SearchSpace& space, const std::vector<LayerFormats>& options) {
   std::vector<Reference> references;
   const auto add = [&](std::string name, Assignment assignment) {
-    if (IsInSpace(space, assignment)) AddReference(references, std::move(name), std::move(assignment));
+    if (space.ChoicesOf(assignment).has_value())
+      AddReference(references, std::move(name), std::move(assignment));
   };
   for (const LayerFormats& option : options) {
     add(absl::StrCat("uniform ", LayerFormatsName(option)), UniformAssignment(space.layer_count, option));
@@ -160,6 +130,62 @@ std::vector<Reference> References(const SearchSpace& space, const std::vector<La
   return references;
 }
 
+// The job's targets in the order in which they are written; those between the ends of a range last.
+// Violations for those that have no cost.
+std::vector<WrittenTarget> WrittenTargets(const Plan& plan, Violations& violations) {
+  const CostSpec& cost = plan.spec.cost;
+  const CostModel& model = *plan.costs[plan.constrained];
+  std::vector<WrittenTarget> written;
+  const size_t before = violations.size();
+  const auto add = [&](const std::string& field, const std::string& text) {
+    const Target target = *ParseTarget(text, cost.metric, TableUnitOf(plan));
+    if (absl::Status status = CheckTarget(target, model, plan.layers.size()); !status.ok()) {
+      violations.push_back({field, std::string(status.message())});
+      return;
+    }
+    written.push_back({field, text, target, ResolveTarget(target, model, plan.layers.size())});
+  };
+  if (cost.range.count > 0) {
+    add("cost.range.from", cost.range.from);
+    add("cost.range.to", cost.range.to);
+    if (violations.size() > before) return written;
+    const double from = written[0].cost, to = written[1].cost;
+    for (int64_t i = 1; i + 1 < cost.range.count; ++i) {
+      const double amount =
+          from * std::pow(to / from, static_cast<double>(i) / static_cast<double>(cost.range.count - 1));
+      written.push_back({"cost.range", CostText(model, amount), Target{amount, {}}, amount});
+    }
+    return written;
+  }
+  for (size_t i = 0; i < cost.targets.size(); ++i)
+    add(absl::StrCat("cost.targets[", i, "]"), cost.targets[i]);
+  if (cost.targets.empty()) add("cost.target", cost.target);
+  return written;
+}
+
+// Sets the plan's targets, falling; false if one has no cost.
+bool SetTargets(const std::vector<LayerFormats>& options, Plan& plan, Violations& violations) {
+  const size_t before = violations.size();
+  std::vector<WrittenTarget> written = WrittenTargets(plan, violations);
+  if (violations.size() > before) return false;
+  for (const WrittenTarget& each : written) {
+    if (each.cost < plan.cheapest) violations.push_back(OutOfReach(plan, options, each));
+  }
+  std::stable_sort(written.begin(), written.end(),
+                   [](const WrittenTarget& a, const WrittenTarget& b) { return a.cost > b.cost; });
+  for (size_t i = 0; i < written.size(); ++i) {
+    if (i > 0 && written[i].cost == written[i - 1].cost) {
+      violations.push_back({written[i].field, absl::StrCat("\"", written[i].text, "\" is the same cost as \"",
+                                                           written[i - 1].text, "\" (", written[i - 1].field,
+                                                           "): take one of them out.")});
+    }
+    plan.targets.push_back(written[i].cost);
+    plan.target_texts.push_back(written[i].text);
+  }
+  plan.target = plan.targets.front();
+  return true;
+}
+
 ModelOptions OptionsOf(const ModelSpec& spec, const DatasetInfo& dataset) {
   ModelOptions options;
   options.channels = dataset.channels;
@@ -174,12 +200,18 @@ ModelOptions OptionsOf(const ModelSpec& spec, const DatasetInfo& dataset) {
 
 }  // namespace
 
+int64_t Plan::LegEnd(size_t target) const {
+  const int64_t frozen = total_steps - search_steps;
+  const auto count = static_cast<int64_t>(targets.size());
+  return search_steps + frozen * (static_cast<int64_t>(target) + 1) / count;
+}
+
 CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
   CompiledPlan compiled;
   Violations& violations = compiled.violations;
   violations = Validate(spec, datasets);
   // Faults elsewhere do not hide one of the network or the target: the author learns of all at once.
-  for (const char* needed : {"model.", "data.name", "space.", "cost."}) {
+  for (const char* needed : {"model.", "data.name", "space."}) {
     if (Concerns(violations, needed)) return compiled;
   }
 
@@ -191,31 +223,17 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
     return compiled;
   }
 
-  const std::vector<LayerFormats> options = AllowedOptions(spec.space);
-  auto plan = std::make_shared<Plan>(Plan{.spec = spec,
-                                          .dataset = dataset,
-                                          .graph = *graph,
-                                          .layers = graph->Layers(),
-                                          .space = {},
-                                          .costs = {},
-                                          .references = {},
-                                          .fingerprint = ""});
+  const std::vector<LayerFormats> options = SpaceOptions(spec.space);
+  auto plan = std::make_shared<Plan>(
+      Plan{.spec = spec, .dataset = dataset, .graph = *graph, .layers = graph->Layers()});
   PRECIS_CHECK(!plan->layers.empty());
-  plan->space = SearchSpace::PerLayer(plan->layers, options);
   const size_t before = violations.size();
-  CheckOptions(*plan, violations);
+  plan->space = BuildSpace(spec.space, plan->graph, plan->layers, violations);
   if (violations.size() > before) return compiled;
-  for (const std::string& name : CostModelNames()) {
-    if (name == spec.cost.metric) plan->constrained = plan->costs.size();
-    plan->costs.push_back(*MakeCostModel(name, plan->layers, {.count_attention = spec.cost.count_attention}));
-  }
-  const CostModel& model = *plan->costs[plan->constrained];
-  const Target target = *ParseTarget(spec.cost.target, spec.cost.metric);
-  plan->target = ResolveTarget(target, model, plan->layers.size());
-  const CostRange range = ReachableCost(model, plan->space);
-  plan->cheapest = range.min;
-  plan->dearest = range.max;
-  if (plan->target < plan->cheapest) violations.push_back(OutOfReach(*plan, options, target));
+  AddCosts(*plan, !Concerns(violations, "cost."), violations);
+  if (plan->costs.empty()) return compiled;
+  if (!SetTargets(options, *plan, violations)) return compiled;
+  AddLimits(*plan, violations);
   if (!violations.empty()) return compiled;
 
   const Schedule schedule = ScheduleOf(spec, dataset);
@@ -224,6 +242,12 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   plan->total_steps = schedule.total_steps;
   plan->spec.training.steps = schedule.total_steps;
   plan->spec.training.seed = Mix(spec.seed);
+  if (plan->targets.size() > 1 && schedule.total_steps > schedule.search_steps) {
+    // Every target's part of the frozen steps anneals its own answer.
+    plan->spec.training.cycles = static_cast<int64_t>(plan->targets.size());
+    plan->spec.training.decay_share = static_cast<double>(schedule.total_steps - schedule.search_steps) /
+                                      static_cast<double>(schedule.total_steps);
+  }
   plan->spec.reward.beta = RewardBeta(spec.reward);
   plan->spec.controller.screening_images =
       std::min(spec.controller.screening_images, spec.data.search_images);

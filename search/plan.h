@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "search/controller/controller.h"
 #include "search/cost/cost_model.h"
 #include "search/job_spec.h"
 #include "search/violation.h"
@@ -23,26 +24,43 @@ struct Reference {
   Assignment assignment;
 };
 
+// costs[cost] of a candidate may be `amount` at most, in its own unit.
+struct CostLimit {
+  size_t cost = 0;
+  double amount = 0;
+};
+
 struct Plan {
   JobSpec spec;  // as submitted, with derived fields filled in
   DatasetInfo dataset;
   ModelGraph graph;
   std::vector<Layer> layers;
-  SearchSpace space;
-  std::vector<std::shared_ptr<const CostModel>> costs;  // all metrics; costs[constrained] is the target's
+  SearchSpace space = {};
+  std::vector<std::shared_ptr<const CostModel>> costs =
+      {};                              // those reported; costs[constrained] is the target's
+  std::vector<CostRange> ranges = {};  // of each cost over the space, by itself
   size_t constrained = 0;
-  double target = 0;    // in costs[constrained]'s unit
+  // In costs[constrained]'s unit, falling, at least one; and how the job names them. `target` is the first: a
+  // candidate within it is within one of them.
+  std::vector<double> targets = {};
+  std::vector<std::string> target_texts = {};
+  double target = 0;
   double cheapest = 0;  // the reachable range
   double dearest = 0;
-  // Steps: [0, warmup) sampled uniformly, [warmup, search) by the policy, [search, total) frozen.
+  std::vector<CostLimit> limits = {};  // all that a feasible candidate is within; the first is the target
+  Choices fitting = {};                // choices within all of them
+  // Steps: [0, search) shared by all targets, of which [0, warmup) warm-up; [search, total) frozen, in equal
+  // parts for the targets in their order.
   int64_t warmup_steps = 0;
   int64_t search_steps = 0;
   int64_t total_steps = 0;
+  // One past the last frozen step of a target.
+  int64_t LegEnd(size_t target) const;
   // Uniform assignments of the allowed formats, and "first and last layer 8 bits, the rest uniform" for
   // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits).
-  std::vector<Reference> references;
+  std::vector<Reference> references = {};
   // Hex SHA-256 over the canonical text of everything that decides the result; equal plans, equal text.
-  std::string fingerprint;
+  std::string fingerprint = {};
 };
 
 // Pure. Either a plan or every violation found (never both, never neither). Calls Validate first.

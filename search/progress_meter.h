@@ -39,7 +39,9 @@ class ProgressMeter {
   void AddSample(double reward, double cost);
   void AddLoss(double loss, double accuracy);
 
-  Progress progress;  // phase, step, entropies and rejected steps are the loop's to set
+  int64_t images_trained = 0;
+  int64_t images_evaluated = 0;  // probes and evaluations, recalibration included
+  Progress progress;             // phase, step, entropies and rejected steps are the loop's to set
 
  private:
   double step_images_ = 0;

@@ -38,8 +38,9 @@ double Screening::Images() const {
 }
 
 absl::Status Screening::Measure(OracleSession& session) {
-  if (plan_.spec.controller.screening_images == 0) return absl::OkStatus();
-  const absl::StatusOr<double> all_widest = session.Screen(plan_.space.Apply(widest_));
+  const int64_t images = plan_.spec.controller.screening_images;
+  if (images == 0) return absl::OkStatus();
+  const absl::StatusOr<double> all_widest = session.Screen(plan_.space.Apply(widest_), images);
   if (!all_widest.ok()) return all_widest.status();
   std::vector<std::vector<double>> effects;
   for (size_t d = 0; d < widest_.size(); ++d) {
@@ -48,7 +49,7 @@ absl::Status Screening::Measure(OracleSession& session) {
       if (static_cast<int>(o) == widest_[d]) continue;
       Choices choices = widest_;
       choices[d] = static_cast<int>(o);
-      const absl::StatusOr<double> quality = session.Screen(plan_.space.Apply(choices));
+      const absl::StatusOr<double> quality = session.Screen(plan_.space.Apply(choices), images);
       if (!quality.ok()) return quality.status();
       effects[d][o] = std::min(0.0, *quality - *all_widest);
       if (absl::Status status = session.Report(); !status.ok()) return status;

@@ -3,111 +3,88 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "search/controller/reinforce.h"
 #include "search/cost/target.h"
-#include "search/final_choice.h"
-#include "search/format_error.h"
 #include "search/oracle_session.h"
-#include "search/reward.h"
-#include "search/sample_choice.h"
-#include "search/sample_log.h"
-#include "search/screening.h"
+#include "search/plan_costs.h"
+#include "search/trunk.h"
+#include "supernet/formats/check.h"
 
 namespace precis::search {
 namespace {
 
 constexpr int64_t kProvisionalIntervals = 8;
 constexpr size_t kFreezeSamples = 3;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<int> OptionCounts(const SearchSpace& space) {
-  std::vector<int> counts;
-  for (const Decision& decision : space.decisions)
-    counts.push_back(static_cast<int>(decision.options.size()));
-  return counts;
-}
-
-// The choices that give `assignment`; none if the space cannot.
-std::optional<Choices> ChoicesOf(const SearchSpace& space, const Assignment& assignment) {
-  Choices choices;
-  for (const Decision& decision : space.decisions) {
-    const LayerFormats& wanted = assignment.layers[decision.layers.front()];
-    const auto at = std::find(decision.options.begin(), decision.options.end(), wanted);
-    if (at == decision.options.end()) return std::nullopt;
-    choices.push_back(static_cast<int>(at - decision.options.begin()));
-  }
-  if (space.Apply(choices) != assignment) return std::nullopt;
-  return choices;
-}
+constexpr size_t kLegReferences = 2;  // of every one of many targets
+constexpr double kLegProposals = 2;
 
 class SearchRun {
  public:
-  SearchRun(const Plan& plan, Oracle& oracle, Controller& controller, SearchSink& sink)
+  SearchRun(const Plan& plan, Oracle& oracle, Controller* controller, SearchSink& sink,
+            const std::string& weights_path)
       : plan_(plan),
         oracle_(oracle),
-        controller_(controller),
         session_(plan, oracle, sink),
-        screening_(plan),
-        widest_(plan.space.Apply(screening_.widest())),
-        samples_(OptionErrors(plan.space), plan.search_steps),
-        progress_(session_.meter.progress) {}
+        trunk_(plan, session_, controller),
+        progress_(session_.meter.progress),
+        weights_path_(weights_path) {}
 
   absl::Status Search();
-  absl::Status Freeze();
-  absl::Status TrainFrozen();
-  absl::Status Finish(const std::string& weights_path);
-  const SearchResult& result() const { return result_; }
+  absl::Status Leg(size_t target);
+  absl::Status Finish();
+  SearchResult result() const;
 
  private:
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
+  bool HasManyTargets() const { return plan_.targets.size() > 1; }
+  bool IsLast(size_t target) const { return target + 1 == plan_.targets.size(); }
   double AheadOfSearch(int64_t step) const;
-  double AheadOfFrozen() const;
-  bool TrainsWidest(int64_t step);
-  void Learn(const Choices& choices, double cost, double quality);
+  double AheadOfLeg(size_t target) const;
   absl::Status EvaluateProvisionally();
 
-  Choices MostProbable() const;
-  Choices EstimatedBest(double budget) const;
-  std::vector<PricedSample> PricedSamples() const;
   bool IsCandidate(const Choices& choices) const {
     return session_.book.Contains(plan_.space.Apply(choices));
   }
   size_t Enter(const Choices& choices, const std::string& label);
-  std::vector<size_t> EnterReferences(bool all);
+  std::vector<size_t> EnterReferences(double budget, size_t most);
+  std::vector<size_t> EnterProposals(size_t target);
+  std::vector<size_t> WithoutAnswers(const std::vector<size_t>& indices) const;
   void EnterSpread();
+  absl::Status FinishLeg(size_t target, const std::vector<size_t>& compared);
+  absl::Status EvaluateFloat();
 
   const Plan& plan_;
   Oracle& oracle_;
-  Controller& controller_;
   OracleSession session_;
-  Screening screening_;
-  const Assignment widest_;
-  double widest_due_ = 0;  // steps at the widest formats that are owed
-  SampleLog samples_;
+  Trunk trunk_;
   Progress& progress_;
-  double worst_reward_ = kNone;
-  double worst_quality_ = kNone;
-  // From the freeze on.
-  LogEstimate estimate_;
-  size_t slots_ = 0;   // sampled candidates still to be chosen
-  size_t frozen_ = 0;  // candidate
+  const std::string weights_path_;
+  size_t slots_ = 0;            // sampled candidates still to be chosen, from the freeze on
+  std::vector<size_t> finals_;  // candidates, by target
   SearchResult result_;
 };
 
-// Images from the frozen steps to the end; an upper limit, since the candidates are not known yet.
-double SearchRun::AheadOfFrozen() const {
+// Images from the frozen steps of a target to the end; an upper limit, since the candidates are not known
+// yet.
+double SearchRun::AheadOfLeg(size_t target) const {
   const ProgressMeter& meter = session_.meter;
+  const auto legs = static_cast<double>(plan_.targets.size() - target);
   const auto references = static_cast<double>(plan_.references.size());
   const auto sampled = static_cast<double>(plan_.spec.finish.sampled_candidates);
-  return static_cast<double>(plan_.total_steps - plan_.search_steps) * meter.step_images() +
-         (references + sampled + 3) * meter.evaluation_images(false) +
+  const double steps = static_cast<double>(plan_.total_steps - progress_.step) * meter.step_images();
+  if (HasManyTargets()) {
+    return steps + legs * (kLegProposals + kLegReferences) * 2 * meter.evaluation_images(false) +
+           (legs + 1) * meter.evaluation_images(true) + references * meter.evaluation_images(false);
+  }
+  return steps + (references + sampled + 3) * meter.evaluation_images(false) +
          (references + 2) * meter.evaluation_images(true);
 }
 
@@ -119,37 +96,8 @@ double SearchRun::AheadOfSearch(int64_t step) const {
           ? 0
           : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan_.search_steps));
   const auto at_freeze = static_cast<double>(plan_.references.size() + 2 + kFreezeSamples);
-  const double screening = step <= plan_.warmup_steps ? screening_.Images() : 0;
-  return steps * (meter.step_images() + meter.probe_images()) + screening +
-         (provisional + at_freeze) * meter.evaluation_images(false) + AheadOfFrozen();
-}
-
-// Spreads the widest steps evenly by their share, so that no random stream is needed.
-bool SearchRun::TrainsWidest(int64_t step) {
-  const ControllerSpec& controller = plan_.spec.controller;
-  const double left =
-      step < plan_.warmup_steps ? 1 - static_cast<double>(step) / static_cast<double>(plan_.warmup_steps) : 0;
-  widest_due_ += controller.widest_share + (controller.widest_probability - controller.widest_share) * left;
-  if (widest_due_ < 0.5) return false;
-  widest_due_ -= 1;
-  return true;
-}
-
-void SearchRun::Learn(const Choices& choices, double cost, double quality) {
-  double reward = worst_reward_;
-  if (std::isfinite(quality)) {
-    reward = Reward(plan_.spec.reward, quality, cost, plan_.target);
-    worst_reward_ = std::fmin(worst_reward_, reward);
-    worst_quality_ = std::fmin(worst_quality_, quality);
-  } else {
-    quality = worst_quality_;
-  }
-  controller_.Observe(choices, reward);
-  // Uniform samples of a wide space are mostly far from any that a policy would keep, where no sum over
-  // layers describes them; with a screening there is better to go by.
-  const bool warming = progress_.step <= plan_.warmup_steps && plan_.spec.controller.screening_images > 0;
-  if (std::isfinite(quality) && !warming) samples_.Add(progress_.step - 1, choices, quality);
-  session_.meter.AddSample(reward, cost);
+  return trunk_.ImagesAhead(step) + (provisional + at_freeze) * meter.evaluation_images(false) +
+         AheadOfLeg(0) - steps * meter.step_images();
 }
 
 absl::Status SearchRun::Search() {
@@ -158,104 +106,128 @@ absl::Status SearchRun::Search() {
   for (int64_t step = 0; step < plan_.search_steps; ++step) {
     session_.meter.SetAhead(AheadOfSearch(step));
     progress_.phase = step < plan_.warmup_steps ? Phase::kWarmup : Phase::kSearch;
-    if (step == plan_.warmup_steps) {
-      if (absl::Status status = screening_.Measure(session_); !status.ok()) return status;
-      if (!screening_.effects().empty()) controller_.Prefer(screening_.Preferences());
-    }
-
-    const Choices choices = controller_.Propose(step);
-    const Assignment assignment = plan_.space.Apply(choices);
-    const bool widest = TrainsWidest(step);
-    const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? widest_ : assignment);
-    if (!outcome.ok()) return outcome.status();
-    // The fate of a step at the widest formats says nothing of the sample; a probe does.
-    const bool probes = plan_.spec.reward.quality == QualitySource::kSearchAccuracy;
-    if (!widest || (probes && outcome->applied)) {
-      const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
-      if (!quality.ok()) return quality.status();
-      Learn(choices, TotalCost(cost_model(), assignment), *quality);
-    }
-
-    const PolicySummary policy = controller_.Summary();
-    progress_.mean_entropy = policy.mean_entropy;
-    progress_.mean_max_probability = policy.mean_max_probability;
-    if (absl::Status status = session_.Report(); !status.ok()) return status;
+    if (absl::Status status = trunk_.Step(step); !status.ok()) return status;
     const int64_t done = step + 1;
     if (done % interval == 0 && done >= plan_.warmup_steps + interval && done < plan_.search_steps) {
       if (absl::Status status = EvaluateProvisionally(); !status.ok()) return status;
     }
   }
+  progress_.phase = Phase::kFreeze;
+  result_.policy = trunk_.Summary();
+  if (absl::Status status = trunk_.Conclude(); !status.ok()) return status;
+  slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();
   return absl::OkStatus();
-}
-
-Choices SearchRun::MostProbable() const {
-  return MostProbableWithin(plan_.space, controller_.LogProbabilities(), cost_model(), plan_.target);
-}
-
-Choices SearchRun::EstimatedBest(double budget) const {
-  return MostProbableWithin(plan_.space, estimate_.effects, cost_model(), budget);
 }
 
 // Takes a third of the slots for sampled candidates at most, so that most remain for those that are known
 // better at the end.
 absl::Status SearchRun::EvaluateProvisionally() {
   const size_t most = static_cast<size_t>(plan_.spec.finish.sampled_candidates) / 3;
-  const Choices choices = MostProbable();
-  if (!IsCandidate(choices) && session_.book.size() >= most) return absl::OkStatus();
-  return session_.EvaluateStale({Enter(choices, "")});
+  const std::optional<Choices> choices = trunk_.Best(0);
+  if (!choices.has_value()) return absl::OkStatus();
+  if (!IsCandidate(*choices) && session_.book.size() >= most) return absl::OkStatus();
+  return session_.EvaluateStale({Enter(*choices, "")});
 }
 
 size_t SearchRun::Enter(const Choices& choices, const std::string& label) {
-  return session_.book.Enter(plan_.space.Apply(choices), Origin::kSampled, label,
-                             samples_.FirstStep(choices));
+  return session_.book.Enter(plan_.space.Apply(choices), Origin::kSampled, label, trunk_.FirstStep(choices));
 }
 
-// Those within the target, or all.
-std::vector<size_t> SearchRun::EnterReferences(bool all) {
+// The `most` dearest of those within the budget, in the plan's order.
+std::vector<size_t> SearchRun::EnterReferences(double budget, size_t most) {
+  std::vector<double> costs;
+  for (const Reference& reference : plan_.references) {
+    const double cost = BindingCost(plan_, reference.assignment, budget);
+    if (cost <= budget) costs.push_back(cost);
+  }
+  std::sort(costs.rbegin(), costs.rend());
+  const double least = costs.size() > most ? costs[most - 1] : 0;
   std::vector<size_t> entered;
   for (const Reference& reference : plan_.references) {
-    if (!all && TotalCost(cost_model(), reference.assignment) > plan_.target) continue;
-    const std::optional<Choices> choices = ChoicesOf(plan_.space, reference.assignment);
+    const double cost = BindingCost(plan_, reference.assignment, budget);
+    if (cost > budget || cost < least) continue;
+    const std::optional<Choices> choices = plan_.space.ChoicesOf(reference.assignment);
     entered.push_back(session_.book.Enter(reference.assignment, Origin::kReference, reference.name,
-                                          choices.has_value() ? samples_.FirstStep(*choices) : -1));
+                                          choices.has_value() ? trunk_.FirstStep(*choices) : -1));
   }
   return entered;
 }
 
-std::vector<PricedSample> SearchRun::PricedSamples() const {
-  std::vector<PricedSample> priced;
-  priced.reserve(estimate_.samples.size());
-  for (const SampleEstimate& sample : estimate_.samples) {
-    const Assignment assignment = plan_.space.Apply(sample.choices);
-    priced.push_back(
-        {TotalCost(cost_model(), assignment), sample.quality, session_.book.Contains(assignment)});
-  }
-  return priced;
-}
-
-absl::Status SearchRun::Freeze() {
-  progress_.phase = Phase::kFreeze;
-  result_.policy = controller_.Summary();
-  slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();
-  estimate_ = samples_.Estimate();
-  estimate_.effects = screening_.Blend(estimate_);
-
-  std::vector<size_t> list = EnterReferences(false);
-  list.push_back(Enter(MostProbable(), "most probable"));
-  list.push_back(Enter(EstimatedBest(plan_.target), "estimated best"));
-  const std::vector<PricedSample> priced = PricedSamples();
-  for (size_t sample : BestWithin(priced, plan_.target, kFreezeSamples)) {
-    if (!priced[sample].taken) {
+std::vector<size_t> SearchRun::EnterProposals(size_t target) {
+  std::vector<size_t> entered;
+  const std::string suffix = HasManyTargets() ? absl::StrCat(" within ", plan_.target_texts[target]) : "";
+  for (const Proposal& proposal : trunk_.Proposals(target, HasManyTargets() ? 0 : kFreezeSamples)) {
+    if (proposal.label.empty() && !IsCandidate(proposal.choices)) {
       if (slots_ == 0) continue;
       --slots_;
     }
-    list.push_back(Enter(estimate_.samples[sample].choices, ""));
+    entered.push_back(Enter(proposal.choices, proposal.label.empty() ? "" : proposal.label + suffix));
   }
+  return entered;
+}
 
+// Answers of other targets stand as they were measured, under their own weights.
+std::vector<size_t> SearchRun::WithoutAnswers(const std::vector<size_t>& indices) const {
+  std::vector<size_t> open;
+  std::copy_if(indices.begin(), indices.end(), std::back_inserter(open),
+               [&](size_t index) { return session_.book[index].origin != Origin::kFinal; });
+  return open;
+}
+
+// Freezes the best that is known within a target, trains it, and takes the best under the weights it then
+// has.
+absl::Status SearchRun::Leg(size_t target) {
+  progress_.phase = Phase::kFreeze;
+  session_.meter.SetAhead(AheadOfLeg(target));
+  if (target > 0) {
+    if (absl::Status status = trunk_.Refine(target); !status.ok()) return status;
+  }
+  const double budget = plan_.targets[target];
+  std::vector<size_t> list = EnterReferences(budget, HasManyTargets() ? kLegReferences : SIZE_MAX);
+  for (size_t proposal : EnterProposals(target)) list.push_back(proposal);
+  PRECIS_CHECK(!list.empty());
   session_.meter.SetAhead(static_cast<double>(list.size()) * session_.meter.evaluation_images(false) +
-                          AheadOfFrozen());
-  if (absl::Status status = session_.EvaluateStale(list); !status.ok()) return status;
-  frozen_ = session_.book.BestWithinTarget(list);
+                          AheadOfLeg(target));
+  const std::vector<size_t> open = WithoutAnswers(list);
+  if (absl::Status status = session_.EvaluateStale(open); !status.ok()) return status;
+  const size_t frozen = session_.book.BestWithin(open.empty() ? list : open, budget);
+
+  progress_.phase = Phase::kFrozen;
+  const Assignment assignment = session_.book[frozen].assignment;
+  session_.meter.SetAhead(AheadOfLeg(target));
+  for (int64_t step = progress_.step; step < plan_.LegEnd(target); ++step) {
+    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+    if (!outcome.ok()) return outcome.status();
+    if (absl::Status status = session_.Report(); !status.ok()) return status;
+  }
+  if (!HasManyTargets()) return absl::OkStatus();
+  return FinishLeg(target, list);
+}
+
+// One of many targets: its answer is tested and its weights are kept.
+absl::Status SearchRun::FinishLeg(size_t target, const std::vector<size_t>& compared) {
+  progress_.phase = Phase::kFinish;
+  CandidateBook& book = session_.book;
+  if (absl::Status status = session_.EvaluateStale(WithoutAnswers(compared)); !status.ok()) return status;
+  const size_t best = book.BestWithin(compared, plan_.targets[target]);
+  finals_.push_back(best);
+  if (target == 0) {
+    if (absl::Status status = EvaluateFloat(); !status.ok()) return status;
+  }
+  if (book[best].origin == Origin::kFinal) return absl::OkStatus();
+  book[best].origin = Origin::kFinal;
+  book[best].label = absl::StrCat("answer within ", plan_.target_texts[target]);
+  if (absl::Status status = session_.EvaluateCandidate(best, Split::kTest); !status.ok()) return status;
+  return oracle_.SaveWeights(book[best].assignment,
+                             StepWeightsPath(weights_path_, progress_.step, plan_.total_steps));
+}
+
+absl::Status SearchRun::EvaluateFloat() {
+  for (Split split : {Split::kSearch, Split::kTest}) {
+    const absl::StatusOr<Quality> quality = session_.EvaluateFloat(split);
+    if (!quality.ok()) return quality.status();
+    (split == Split::kSearch ? result_.float_search : result_.float_test) = *quality;
+  }
   return absl::OkStatus();
 }
 
@@ -267,62 +239,63 @@ void SearchRun::EnterSpread() {
   for (size_t i = 1; i <= budgets; ++i) {
     const double share = static_cast<double>(i) / static_cast<double>(budgets + 1);
     const double budget = plan_.cheapest * std::pow(ratio, share);
-    const Choices choices = EstimatedBest(budget);
-    if (IsCandidate(choices)) continue;
-    Enter(choices, absl::StrCat("estimated best within ", CostText(cost_model().name(), budget)));
+    const std::optional<Choices> choices = trunk_.EstimatedBest(budget);
+    if (!choices.has_value() || IsCandidate(*choices)) continue;
+    Enter(*choices, absl::StrCat("estimated best within ", CostText(cost_model(), budget)));
     --slots_;
   }
-  for (size_t sample : SpreadOverCosts(PricedSamples(), slots_)) {
-    Enter(estimate_.samples[sample].choices, "");
-  }
+  for (size_t sample : SpreadOverCosts(trunk_.PricedSamples(plan_.target), slots_))
+    Enter(trunk_.Sample(sample), "");
 }
 
-absl::Status SearchRun::TrainFrozen() {
-  session_.meter.SetAhead(AheadOfFrozen());
-  progress_.phase = Phase::kFrozen;
-  const Assignment assignment = session_.book[frozen_].assignment;
-  for (int64_t step = plan_.search_steps; step < plan_.total_steps; ++step) {
-    const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
-    if (!outcome.ok()) return outcome.status();
-    if (absl::Status status = session_.Report(); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SearchRun::Finish(const std::string& weights_path) {
+// All that is no answer yet is measured under the final weights. Of one target the answer is among it.
+absl::Status SearchRun::Finish() {
   progress_.phase = Phase::kFinish;
   CandidateBook& book = session_.book;
-  const std::vector<size_t> references = EnterReferences(true);
-  EnterSpread();
-
-  std::vector<size_t> all(book.size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  const auto stale = static_cast<double>(
-      std::count_if(all.begin(), all.end(), [&](size_t index) { return !session_.IsFresh(index); }));
   const ProgressMeter& meter = session_.meter;
-  const double tests = static_cast<double>(references.size()) + 1;  // references and float
+  std::vector<size_t> tested;
+  if (!HasManyTargets()) {
+    tested = EnterReferences(std::numeric_limits<double>::infinity(), SIZE_MAX);
+    EnterSpread();
+  }
+  std::vector<size_t> open;
+  for (size_t index = 0; index < book.size(); ++index) {
+    if (book[index].origin != Origin::kFinal) open.push_back(index);
+  }
+  const auto stale = static_cast<double>(
+      std::count_if(open.begin(), open.end(), [&](size_t index) { return !session_.IsFresh(index); }));
+  const auto tests = static_cast<double>(tested.size()) + 2;  // and the answer and float
+  if (HasManyTargets()) {
+    session_.meter.SetAhead(stale * meter.evaluation_images(false));
+    if (absl::Status status = session_.EvaluateStale(open); !status.ok()) return status;
+    session_.meter.Done(0);
+    return session_.Report();
+  }
   session_.meter.SetAhead((stale + 1) * meter.evaluation_images(false) +
-                          (tests + 1) * meter.evaluation_images(true));
-  if (absl::Status status = session_.EvaluateStale(all); !status.ok()) return status;
+                          tests * meter.evaluation_images(true));
+  if (absl::Status status = session_.EvaluateStale(open); !status.ok()) return status;
 
-  const size_t final = book.BestWithinTarget(all);
+  const size_t final = book.BestWithin(open, plan_.target);
   const bool is_reference = book[final].origin == Origin::kReference;
   book[final].origin = Origin::kFinal;
-  result_.final_candidate = book[final].number;
-  session_.meter.SetAhead(meter.evaluation_images(false) +
-                          (tests + (is_reference ? 0 : 1)) * meter.evaluation_images(true));
-  for (Split split : {Split::kSearch, Split::kTest}) {
-    const absl::StatusOr<Quality> quality = session_.EvaluateFloat(split);
-    if (!quality.ok()) return quality.status();
-    (split == Split::kSearch ? result_.float_search : result_.float_test) = *quality;
-  }
-  std::vector<size_t> tested = references;
+  finals_.push_back(final);
+  if (is_reference)
+    session_.meter.SetAhead(meter.evaluation_images(false) + (tests - 1) * meter.evaluation_images(true));
+  if (absl::Status status = EvaluateFloat(); !status.ok()) return status;
   if (!is_reference) tested.push_back(final);
   for (size_t index : tested) {
     if (absl::Status status = session_.EvaluateCandidate(index, Split::kTest); !status.ok()) return status;
   }
-  result_.rejected_steps = progress_.rejected_steps;
-  return oracle_.SaveWeights(book[final].assignment, weights_path);
+  return oracle_.SaveWeights(book[final].assignment, weights_path_);
+}
+
+SearchResult SearchRun::result() const {
+  SearchResult result = result_;
+  result.final_candidate = session_.book[finals_.front()].number;
+  result.rejected_steps = progress_.rejected_steps;
+  result.images_trained = session_.meter.images_trained;
+  result.images_evaluated = session_.meter.images_evaluated;
+  return result;
 }
 
 }  // namespace
@@ -345,25 +318,35 @@ const char* PhaseName(Phase phase) {
   return "unknown";
 }
 
+std::string StepWeightsPath(const std::string& weights_path, int64_t step, int64_t total_steps) {
+  if (step == total_steps) return weights_path;
+  const std::string suffix = ".safetensors";
+  const bool has_suffix = absl::EndsWith(weights_path, suffix);
+  return absl::StrCat(weights_path.substr(0, weights_path.size() - (has_suffix ? suffix.size() : 0)), "-step",
+                      step, has_suffix ? suffix : "");
+}
+
+namespace {
+
+absl::StatusOr<SearchResult> Run(SearchRun run, const Plan& plan) {
+  if (absl::Status status = run.Search(); !status.ok()) return status;
+  for (size_t target = 0; target < plan.targets.size(); ++target) {
+    if (absl::Status status = run.Leg(target); !status.ok()) return status;
+  }
+  if (absl::Status status = run.Finish(); !status.ok()) return status;
+  return run.result();
+}
+
+}  // namespace
+
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, Controller& controller,
                                        SearchSink& sink, const std::string& weights_path) {
-  SearchRun run(plan, oracle, controller, sink);
-  if (absl::Status status = run.Search(); !status.ok()) return status;
-  if (absl::Status status = run.Freeze(); !status.ok()) return status;
-  if (absl::Status status = run.TrainFrozen(); !status.ok()) return status;
-  if (absl::Status status = run.Finish(weights_path); !status.ok()) return status;
-  return run.result();
+  return Run(SearchRun(plan, oracle, &controller, sink, weights_path), plan);
 }
 
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,
                                        const std::string& weights_path) {
-  ReinforceOptions options;
-  options.spec = plan.spec.controller;
-  options.warmup_steps = plan.warmup_steps;
-  options.search_steps = plan.search_steps;
-  options.seed = plan.spec.seed;
-  ReinforceController controller(OptionCounts(plan.space), options);
-  return RunSearch(plan, oracle, controller, sink, weights_path);
+  return Run(SearchRun(plan, oracle, nullptr, sink, weights_path), plan);
 }
 
 }  // namespace precis::search

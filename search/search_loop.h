@@ -1,24 +1,32 @@
 // SearchLoop: runs a Plan against an Oracle from the first step to the last.
 //
-//   search   [0, search_steps): propose, train, probe, reward, learn. Uniform sampling first, then policy.
-//            A share of the steps trains the widest formats in place of the sample (ControllerSpec). Between
-//            warm-up and policy every option is screened by itself (search/screening.h).
+//   search   [0, search_steps): the trunk, which all targets share (search/trunk.h).
 //            At each eighth of these steps, from one eighth after the warm-up on, the configuration that is
-//            then the most probable within the target is evaluated, so that whoever watches, or cancels,
-//            has candidates.
-//   freeze   Counted evaluation on the search split of: the policy's most probable configuration within the
-//            target, every reference within the target, the three best samples within the target, and the
-//            configuration within the target that all samples together make out to be the best
-//            (search/sample_log.h). The best of these is frozen (by accuracy; ties: the lower loss, then the
-//            cheaper).
-//   frozen   [search_steps, total_steps): training goes on under the frozen configuration alone.
-//   finish   Every candidate is evaluated again under the final weights, and so are the references beyond
-//            the target and, spread over the range of costs, more samples and estimated bests; the best
-//            within the target on the search split (ties as above) is final. Then, once: float, references
-//            and final on the test split. Weights are saved, calibrated for the final configuration.
+//            then held to be the best within the first target is evaluated, so that whoever watches, or
+//            cancels, has candidates.
 //
-// Candidates are at most: the references, the most probable and the estimated best configuration, and
-// finish.sampled_candidates others (a third of them at most from the evaluations during the search).
+// then for every target, from the largest to the smallest, a leg:
+//
+//   freeze   Counted evaluation on the search split of: what the trunk proposes for the target (a policy also
+//   its
+//            three best samples within it) and the references within it. The best of these is frozen (by
+//            accuracy; ties: the lower loss, then the cheaper). So no answer is worse than the simple one.
+//   frozen   The target's part of [search_steps, total_steps): training goes on under it alone. Legs follow
+//   each
+//            other on the same weights, from many bits to few, so that each starts from all training before
+//            it.
+//   finish   of one target: every candidate is evaluated again under the final weights, and so are the
+//   references
+//            beyond the target and, spread over the range of costs, more samples and estimated bests; the
+//            best within the target on the search split (ties as above) is final. Then, once: float,
+//            references and final on the test split. Weights are saved, calibrated for the final
+//            configuration. of several: what was compared at the freeze is evaluated again at the end of the
+//            leg, the best is the target's final, is tested once, and its weights are saved
+//            (StepWeightsPath); float is measured after the first leg. At the very end all that is not final
+//            is measured under the last weights.
+//
+// Candidates of one target are at most: the references, two proposals, and finish.sampled_candidates others
+// (a third of them at most from the evaluations during the search).
 //
 // A step whose loss or gradient is not finite or explodes changes nothing (Oracle's contract), teaches the
 // policy nothing but that the sample was bad (its reward is the worst seen so far), and is counted; so is a
@@ -74,18 +82,25 @@ class SearchSink {
 };
 
 struct SearchResult {
-  int64_t final_candidate = 0;  // its number
+  int64_t final_candidate = 0;  // number of the answer for the first of the plan's targets
   Quality float_search;         // fp32 everywhere under the final weights: what the formats cost in accuracy
   Quality float_test;
   int64_t rejected_steps = 0;
-  PolicySummary policy;  // as it stood when the choice was frozen
+  PolicySummary policy;          // as it stood when the choice was frozen
+  int64_t images_trained = 0;    // through training steps
+  int64_t images_evaluated = 0;  // through probes and evaluations, recalibration included
 };
+
+// Where the weights as of `step` go: the path itself at the end of the job, else next to it:
+// weights-step844.safetensors.
+std::string StepWeightsPath(const std::string& weights_path, int64_t step, int64_t total_steps);
 
 // weights_path: where the final weights go. Returns the oracle's or the sink's error, if any.
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,
                                        const std::string& weights_path);
 
-// Likewise with another controller than REINFORCE, fresh, for the plan's decisions in their order.
+// Likewise with another controller, fresh, for the plan's decisions in their order, in place of the first
+// target's of a policy algorithm.
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, Controller& controller,
                                        SearchSink& sink, const std::string& weights_path);
 

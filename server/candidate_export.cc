@@ -2,6 +2,7 @@
 #include "server/candidate_export.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -46,10 +47,12 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   }
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job.spec, job.plan.fingerprint);
   if (!plan.ok()) return plan.status();
-  absl::StatusOr<WeightFile> weights = ReadWeightFile(files.WeightsPath(job.id));
+  // Answers for several targets have weights of their own; all else was measured under the last.
+  const std::string weights_path = files.StepWeightsPath(job.id, chosen->step, job.plan.total_steps);
+  absl::StatusOr<WeightFile> weights = ReadWeightFile(weights_path);
   if (!weights.ok()) return weights.status();
 
-  absl::StatusOr<std::string> weights_sha256 = Sha256HexOfFile(files.WeightsPath(job.id));
+  absl::StatusOr<std::string> weights_sha256 = Sha256HexOfFile(weights_path);
   if (!weights_sha256.ok()) return weights_sha256.status();
 
   ExportInput input;
@@ -57,7 +60,7 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   input.candidate = &*chosen;
   input.result = *job.result;
   input.weights = &*weights;
-  input.weights_file_name = JobFiles::kWeightsFile;
+  input.weights_file_name = std::filesystem::path(weights_path).filename().string();
   input.weights_sha256 = *std::move(weights_sha256);
   input.job_name = JobName(job.id);
   input.server_version = PRECIS_VERSION;

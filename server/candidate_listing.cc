@@ -1,4 +1,4 @@
-// Orders, metrics and fronts of candidates.
+// Orders, metrics and points of candidates.
 #include "server/candidate_listing.h"
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "search/pareto.h"
 #include "supernet/formats/did_you_mean.h"
 
 namespace precis::server {
@@ -64,15 +63,14 @@ absl::StatusOr<std::vector<search::Candidate>> AllCandidates(Store& store, const
   return all;
 }
 
-std::vector<search::Candidate> FrontOf(const std::vector<search::Candidate>& candidates, int64_t cost_index) {
+std::vector<search::ParetoPoint> PointsOf(const std::vector<search::Candidate>& candidates,
+                                          int64_t cost_index) {
   std::vector<search::ParetoPoint> points;
   points.reserve(candidates.size());
   for (const search::Candidate& candidate : candidates) {
     points.push_back({candidate.costs[static_cast<size_t>(cost_index)], candidate.search.accuracy});
   }
-  std::vector<search::Candidate> front;
-  for (size_t index : search::ParetoFront(points)) front.push_back(candidates[index]);
-  return front;
+  return points;
 }
 
 int CandidatesPerPage(int requested, size_t layers) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "search/candidate.h"
+#include "search/pareto.h"
 #include "server/store/store.h"
 
 namespace precis::server {
@@ -27,8 +28,9 @@ absl::StatusOr<int64_t> FindMetric(const std::string& metric, const PlanSummary&
 absl::StatusOr<std::vector<search::Candidate>> AllCandidates(Store& store, const std::string& job_id,
                                                              bool feasible_only);
 
-// Those that no other beats in this cost and in accuracy on the search split, by rising cost.
-std::vector<search::Candidate> FrontOf(const std::vector<search::Candidate>& candidates, int64_t cost_index);
+// Cost and accuracy on the search split of each, for the functions of search/pareto.h.
+std::vector<search::ParetoPoint> PointsOf(const std::vector<search::Candidate>& candidates,
+                                          int64_t cost_index);
 
 // Candidates a page may hold so that it fits into a message whatever the size of the network.
 int CandidatesPerPage(int requested, size_t layers);

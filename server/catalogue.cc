@@ -2,6 +2,7 @@
 #include "server/catalogue.h"
 
 #include "absl/strings/str_cat.h"
+#include "search/cost/cost_model.h"
 #include "server/convert.h"
 #include "supernet/data/dataset.h"
 #include "supernet/formats/check.h"
@@ -25,6 +26,25 @@ ModelGraph AtCustomarySize(const ModelInfo& info) {
 v1::ListFormatsResponse FormatCatalogue() {
   v1::ListFormatsResponse response;
   for (const Format& format : CatalogueFormats()) *response.add_formats() = FormatToWire(format);
+  return response;
+}
+
+v1::ListCostsResponse CostCatalogue() {
+  v1::ListCostsResponse response;
+  for (const std::string& name : search::CostModelNames()) {
+    v1::CostMetric& metric = *response.add_costs();
+    metric.set_name(name);
+    if (name == "table") {
+      metric.set_unit("as the table says");
+      metric.set_basis(
+          "the job's own table (cost.table): a cost a layer, or a multiply-accumulate, and format");
+      continue;
+    }
+    const auto model = search::MakeCostModel(name, {});
+    PRECIS_CHECK(model.ok());
+    metric.set_unit((*model)->unit());
+    metric.set_basis((*model)->basis());
+  }
   return response;
 }
 

@@ -1,4 +1,4 @@
-// What the server knows by name: formats, models and data sets, as answers on the wire.
+// What the server knows by name: formats, costs, models and data sets, as answers on the wire.
 //
 // Threading: pure functions.
 #pragma once
@@ -8,6 +8,7 @@
 namespace precis::server {
 
 v1::ListFormatsResponse FormatCatalogue();
+v1::ListCostsResponse CostCatalogue();
 v1::ListModelsResponse ModelCatalogue();
 
 }  // namespace precis::server

@@ -46,6 +46,8 @@ v1::Job::State JobStateToWire(JobState state);
 absl::StatusOr<JobState> JobStateFromWire(v1::Job::State state, const std::string& field);
 v1::Job JobToWire(const JobRecord& job);
 v1::Plan PlanToWire(const PlanSummary& plan);
+// Adds what only a check tells: the decisions and the size of the space.
+void SpaceToWire(const search::Plan& plan, v1::Plan& wire);
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
                               const search::Candidate& candidate);
 // `candidate` is the one the event is about, for kCandidate; else null.

@@ -28,6 +28,8 @@ v1::JobResult ResultToWire(const JobRecord& job) {
   wire.set_mean_entropy(result.policy.mean_entropy);
   wire.set_mean_max_probability(result.policy.mean_max_probability);
   wire.set_worker_version(job.worker_version);
+  wire.set_images_trained(result.images_trained);
+  wire.set_images_evaluated(result.images_evaluated);
   return wire;
 }
 
@@ -65,6 +67,9 @@ v1::Plan PlanToWire(const PlanSummary& plan) {
     metric.set_name(plan.cost_names[i]);
     metric.set_unit(plan.cost_units[i]);
     metric.set_basis(plan.cost_bases[i]);
+    metric.set_reachable_min(plan.cost_ranges.at(i).min);
+    metric.set_reachable_max(plan.cost_ranges.at(i).max);
+    if (plan.cost_limits.at(i)) metric.set_at_most(*plan.cost_limits[i]);
   }
   wire.set_constrained_metric(plan.cost_names.at(static_cast<size_t>(plan.constrained)));
   wire.set_target(plan.target);
@@ -73,7 +78,18 @@ v1::Plan PlanToWire(const PlanSummary& plan) {
   wire.set_total_steps(plan.total_steps);
   wire.set_total_macs(plan.total_macs);
   wire.set_parameters(plan.parameters);
+  wire.mutable_targets()->Assign(plan.targets.begin(), plan.targets.end());
   return wire;
+}
+
+void SpaceToWire(const search::Plan& plan, v1::Plan& wire) {
+  wire.set_space_size_log10(search::SpaceSizeLog10(plan.space));
+  for (const Decision& decision : plan.space.decisions) {
+    v1::DecisionInfo& info = *wire.add_decisions();
+    info.set_name(decision.name);
+    for (size_t layer : decision.layers) info.add_layers(plan.layers[layer].name);
+    info.set_options(static_cast<int64_t>(decision.options.size()));
+  }
 }
 
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,

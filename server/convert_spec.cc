@@ -46,6 +46,31 @@ constexpr EnumRow<v1::RangeRule, RangeRule> kRangeRules[] = {
     {v1::RANGE_RULE_LEARNED, RangeRule::kLearned},
 };
 
+constexpr EnumRow<v1::Granularity, search::Granularity> kGranularities[] = {
+    {v1::GRANULARITY_LAYER, search::Granularity::kLayer},
+    {v1::GRANULARITY_BLOCK, search::Granularity::kBlock},
+    {v1::GRANULARITY_NETWORK, search::Granularity::kNetwork},
+};
+constexpr EnumRow<v1::Grouping, search::Grouping> kGroupings[] = {
+    {v1::GROUPING_FUSED, search::Grouping::kFused},
+    {v1::GROUPING_SHARED_INPUT, search::Grouping::kSharedInput},
+    {v1::GROUPING_NONE, search::Grouping::kNone},
+};
+constexpr EnumRow<v1::Algorithm, search::Algorithm> kAlgorithms[] = {
+    {v1::ALGORITHM_PRECIS, search::Algorithm::kPrecis},
+    {v1::ALGORITHM_REINFORCE, search::Algorithm::kReinforce},
+    {v1::ALGORITHM_FLIQS, search::Algorithm::kFliqs},
+    {v1::ALGORITHM_TUNAS, search::Algorithm::kTunas},
+    {v1::ALGORITHM_RANDOM, search::Algorithm::kRandom},
+    {v1::ALGORITHM_EVOLUTION, search::Algorithm::kEvolution},
+    {v1::ALGORITHM_SENSITIVITY, search::Algorithm::kSensitivity},
+    {v1::ALGORITHM_UNIFORM, search::Algorithm::kUniform},
+};
+constexpr EnumRow<v1::RateSchedule, search::RateSchedule> kRateSchedules[] = {
+    {v1::RATE_SCHEDULE_CONSTANT, search::RateSchedule::kConstant},
+    {v1::RATE_SCHEDULE_GROWING, search::RateSchedule::kGrowing},
+};
+
 template <typename Wire, typename Value, size_t N>
 void ReadEnum(const EnumRow<Wire, Value> (&table)[N], Wire wire, const std::string& field, Value& value,
               search::Violations& violations) {
@@ -69,13 +94,38 @@ void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Vi
   spec.data.name = wire.data().name();
   spec.data.path = wire.data().path();
   PRECIS_READ_OPTIONAL(wire.data(), search_images, spec.data.search_images);
-  spec.space.formats.assign(wire.space().formats().begin(), wire.space().formats().end());
   if (!wire.cost().metric().empty()) spec.cost.metric = wire.cost().metric();
   spec.cost.target = wire.cost().target();
+  spec.cost.targets.assign(wire.cost().targets().begin(), wire.cost().targets().end());
+  spec.cost.range = {wire.cost().range().from(), wire.cost().range().to(), wire.cost().range().count()};
+  for (const v1::CostLimit& limit : wire.cost().limits()) {
+    spec.cost.limits.push_back({limit.metric(), limit.at_most()});
+  }
+  spec.cost.report.assign(wire.cost().report().begin(), wire.cost().report().end());
+  spec.cost.table = wire.cost().table();
   PRECIS_READ_OPTIONAL(wire.cost(), count_attention, spec.cost.count_attention);
 }
 
+void ReadSpace(const v1::SpaceSpec& wire, search::SpaceSpec& space, search::Violations& violations) {
+  space.formats.assign(wire.formats().begin(), wire.formats().end());
+  space.activation_formats.assign(wire.activation_formats().begin(), wire.activation_formats().end());
+  ReadEnum(kGranularities, wire.granularity(), "space.granularity", space.granularity, violations);
+  ReadEnum(kGroupings, wire.grouping(), "space.grouping", space.grouping, violations);
+  for (const v1::SpaceOverride& entry : wire.overrides()) {
+    space.overrides.push_back({.layers = entry.layers(),
+                               .allow = {entry.allow().begin(), entry.allow().end()},
+                               .deny = {entry.deny().begin(), entry.deny().end()},
+                               .pin = entry.pin()});
+  }
+  for (const v1::SpaceTie& tie : wire.ties()) {
+    space.ties.push_back({.layers = {tie.layers().begin(), tie.layers().end()}});
+  }
+}
+
 void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
+  search::Algorithm algorithm = search::Algorithm::kPrecis;
+  ReadEnum(kAlgorithms, wire.controller().algorithm(), "controller.algorithm", algorithm, violations);
+  search::SetAlgorithmDefaults(algorithm, spec);
   const v1::RewardSpec& reward = wire.reward();
   ReadEnum(kQualitySources, reward.quality(), "reward.quality", spec.reward.quality, violations);
   ReadEnum(kRewardShapes, reward.shape(), "reward.shape", spec.reward.shape, violations);
@@ -88,6 +138,12 @@ void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, sea
   }
   PRECIS_READ_OPTIONAL(reward, probe_images, spec.reward.probe_images);
   const v1::ControllerSpec& controller = wire.controller();
+  PRECIS_READ_OPTIONAL(controller, refinements, spec.controller.refinements);
+  PRECIS_READ_OPTIONAL(controller, evaluations, spec.controller.evaluations);
+  ReadEnum(kRateSchedules, controller.rate_schedule(), "controller.rate_schedule",
+           spec.controller.rate_schedule, violations);
+  PRECIS_READ_OPTIONAL(controller, adam_beta1, spec.controller.adam_beta1);
+  PRECIS_READ_OPTIONAL(controller, baseline_debiased, spec.controller.baseline_debiased);
   PRECIS_READ_OPTIONAL(controller, learning_rate, spec.controller.learning_rate);
   PRECIS_READ_OPTIONAL(controller, baseline_momentum, spec.controller.baseline_momentum);
   PRECIS_READ_OPTIONAL(controller, warmup_share, spec.controller.warmup_share);
@@ -131,12 +187,30 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
 
 #undef PRECIS_READ_OPTIONAL
 
+void WriteSpace(const search::SpaceSpec& space, v1::SpaceSpec& wire) {
+  wire.mutable_formats()->Assign(space.formats.begin(), space.formats.end());
+  wire.mutable_activation_formats()->Assign(space.activation_formats.begin(), space.activation_formats.end());
+  wire.set_granularity(ToWire(kGranularities, space.granularity));
+  wire.set_grouping(ToWire(kGroupings, space.grouping));
+  for (const search::SpaceOverride& entry : space.overrides) {
+    v1::SpaceOverride& out = *wire.add_overrides();
+    out.set_layers(entry.layers);
+    out.mutable_allow()->Assign(entry.allow.begin(), entry.allow.end());
+    out.mutable_deny()->Assign(entry.deny.begin(), entry.deny.end());
+    out.set_pin(entry.pin);
+  }
+  for (const search::SpaceTie& tie : space.ties) {
+    wire.add_ties()->mutable_layers()->Assign(tie.layers.begin(), tie.layers.end());
+  }
+}
+
 }  // namespace
 
 search::JobSpec JobSpecFromWire(const v1::JobSpec& wire, search::Violations& violations) {
   search::JobSpec spec;
   spec.display_name = wire.display_name();
   ReadModelAndData(wire, spec, violations);
+  ReadSpace(wire.space(), spec.space, violations);
   ReadRewardAndController(wire, spec, violations);
   ReadTrainingAndFinish(wire, spec, violations);
   return spec;
@@ -154,16 +228,36 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   data.set_name(spec.data.name);
   data.set_path(spec.data.path);
   data.set_search_images(spec.data.search_images);
-  for (const std::string& format : spec.space.formats) wire.mutable_space()->add_formats(format);
-  wire.mutable_cost()->set_metric(spec.cost.metric);
-  wire.mutable_cost()->set_target(spec.cost.target);
-  wire.mutable_cost()->set_count_attention(spec.cost.count_attention);
+  WriteSpace(spec.space, *wire.mutable_space());
+  v1::CostSpec& cost = *wire.mutable_cost();
+  cost.set_metric(spec.cost.metric);
+  cost.set_target(spec.cost.target);
+  cost.mutable_targets()->Assign(spec.cost.targets.begin(), spec.cost.targets.end());
+  if (spec.cost.range.count != 0) {
+    cost.mutable_range()->set_from(spec.cost.range.from);
+    cost.mutable_range()->set_to(spec.cost.range.to);
+    cost.mutable_range()->set_count(spec.cost.range.count);
+  }
+  for (const search::CostLimitSpec& limit : spec.cost.limits) {
+    v1::CostLimit& each = *cost.add_limits();
+    each.set_metric(limit.metric);
+    each.set_at_most(limit.at_most);
+  }
+  cost.mutable_report()->Assign(spec.cost.report.begin(), spec.cost.report.end());
+  cost.set_table(spec.cost.table);
+  cost.set_count_attention(spec.cost.count_attention);
   v1::RewardSpec& reward = *wire.mutable_reward();
   reward.set_quality(ToWire(kQualitySources, spec.reward.quality));
   reward.set_shape(ToWire(kRewardShapes, spec.reward.shape));
   if (spec.reward.beta != search::kUnsetBeta) reward.set_beta(spec.reward.beta);
   reward.set_probe_images(spec.reward.probe_images);
   v1::ControllerSpec& controller = *wire.mutable_controller();
+  controller.set_algorithm(ToWire(kAlgorithms, spec.controller.algorithm));
+  controller.set_refinements(spec.controller.refinements);
+  controller.set_evaluations(spec.controller.evaluations);
+  controller.set_rate_schedule(ToWire(kRateSchedules, spec.controller.rate_schedule));
+  controller.set_adam_beta1(spec.controller.adam_beta1);
+  controller.set_baseline_debiased(spec.controller.baseline_debiased);
   controller.set_learning_rate(spec.controller.learning_rate);
   controller.set_baseline_momentum(spec.controller.baseline_momentum);
   controller.set_warmup_share(spec.controller.warmup_share);
@@ -217,6 +311,13 @@ absl::StatusOr<search::JobSpec> SpecFromBytes(const std::string& bytes) {
   v1::JobSpec wire;
   search::Violations violations;
   if (wire.ParseFromString(bytes)) {
+    // Jobs stored before there was a choice.
+    if (wire.controller().algorithm() == v1::ALGORITHM_UNSPECIFIED) {
+      wire.mutable_controller()->set_algorithm(v1::ALGORITHM_REINFORCE);
+      v1::RangeSpec& ranges = *wire.mutable_ranges();
+      if (ranges.weights() == v1::RANGE_RULE_UNSPECIFIED) ranges.set_weights(v1::RANGE_RULE_MAX_ABS);
+      if (ranges.activations() == v1::RANGE_RULE_UNSPECIFIED) ranges.set_activations(v1::RANGE_RULE_MAX_ABS);
+    }
     search::JobSpec spec = JobSpecFromWire(wire, violations);
     if (violations.empty()) return spec;
   }

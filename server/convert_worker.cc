@@ -140,6 +140,8 @@ v1::WorkerResult WorkerResultToWire(const search::SearchResult& result) {
   wire.set_rejected_steps(result.rejected_steps);
   wire.set_mean_entropy(result.policy.mean_entropy);
   wire.set_mean_max_probability(result.policy.mean_max_probability);
+  wire.set_images_trained(result.images_trained);
+  wire.set_images_evaluated(result.images_evaluated);
   return wire;
 }
 
@@ -155,6 +157,8 @@ absl::StatusOr<search::SearchResult> WorkerResultFromWire(const v1::WorkerResult
   result.rejected_steps = wire.rejected_steps();
   result.policy.mean_entropy = wire.mean_entropy();
   result.policy.mean_max_probability = wire.mean_max_probability();
+  result.images_trained = wire.images_trained();
+  result.images_evaluated = wire.images_evaluated();
   return result;
 }
 

@@ -40,6 +40,7 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
   checked.record.spec_digest = SpecDigest(spec);
   checked.record.display_name = spec.display_name;
   checked.record.plan = SummarizePlan(*compiled.plan);
+  checked.plan = std::move(compiled.plan);
   return checked;
 }
 
@@ -51,8 +52,12 @@ PlanSummary SummarizePlan(const search::Plan& plan) {
     summary.cost_units.push_back(cost->unit());
     summary.cost_bases.push_back(cost->basis());
   }
+  summary.cost_ranges = plan.ranges;
+  summary.cost_limits.resize(plan.costs.size());
+  for (const search::CostLimit& limit : plan.limits) summary.cost_limits[limit.cost] = limit.amount;
   summary.constrained = static_cast<int64_t>(plan.constrained);
   summary.target = plan.target;
+  summary.targets = plan.targets;
   summary.cheapest = plan.cheapest;
   summary.dearest = plan.dearest;
   summary.total_steps = plan.total_steps;

@@ -18,6 +18,7 @@ namespace precis::server {
 struct CheckedJob {
   JobRecord record;
   search::Violations violations;
+  std::shared_ptr<const search::Plan> plan;  // null if there are any
 };
 CheckedJob CheckJob(const v1::SubmitJobRequest& request);
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "search/search_loop.h"
 #include "server/resource_name.h"
 #include "supernet/formats/check.h"
 
@@ -43,6 +44,10 @@ std::string JobFiles::LogPath(const std::string& job_id) const { return Folder(j
 
 std::string JobFiles::WeightsPath(const std::string& job_id) const {
   return absl::StrCat(Folder(job_id), "/", kWeightsFile);
+}
+
+std::string JobFiles::StepWeightsPath(const std::string& job_id, int64_t step, int64_t total_steps) const {
+  return search::StepWeightsPath(WeightsPath(job_id), step, total_steps);
 }
 
 absl::Status JobFiles::MakeFolder(const std::string& job_id) const {

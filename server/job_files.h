@@ -3,6 +3,7 @@
 // Threading: thread-safe; ids must be well-formed (IsJobId, checked).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ class JobFiles {
 
   std::string LogPath(const std::string& job_id) const;
   std::string WeightsPath(const std::string& job_id) const;
+  // Of the weights as of a step of a job of so many (search::StepWeightsPath).
+  std::string StepWeightsPath(const std::string& job_id, int64_t step, int64_t total_steps) const;
 
   // UNAVAILABLE, naming the folder and the reason.
   absl::Status MakeFolder(const std::string& job_id) const;

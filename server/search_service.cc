@@ -1,4 +1,5 @@
-// Unary calls of clients and the watch. The export is in candidate_export.cc.
+// Unary calls of clients and the watch. Fronts and choices are in candidate_choice.cc, the export in
+// candidate_export.cc.
 #include "server/search_service.h"
 
 #include <algorithm>
@@ -64,6 +65,7 @@ grpc::Status SearchServiceImpl::SubmitJob(grpc::ServerContext* context, const v1
   if (request->validate_only()) {
     *response = JobToWire(checked.record);
     response->clear_state();
+    SpaceToWire(*checked.plan, *response->mutable_plan());
     return grpc::Status::OK;
   }
   absl::StatusOr<JobRecord> job = manager_->Submit(std::move(checked.record));
@@ -103,7 +105,12 @@ grpc::Status SearchServiceImpl::ListJobs(grpc::ServerContext* /*context*/, const
   query.after_key = *after;
   absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs(query);
   if (!page.ok()) return ToGrpcStatus(page.status());
-  for (const JobRecord& job : page->items) *response->add_jobs() = JobToWire(job);
+  for (const JobRecord& job : page->items) {
+    v1::Job& wire = *response->add_jobs();
+    wire = JobToWire(job);
+    // Up to 1 MiB each: too much for a page. GetJob has it.
+    wire.mutable_spec()->mutable_cost()->clear_table();
+  }
   if (page->more) response->set_next_page_token(WritePageToken(listing, page->last_key));
   return grpc::Status::OK;
 }
@@ -163,27 +170,17 @@ grpc::Status SearchServiceImpl::ListCandidates(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
-                                               const v1::GetParetoFrontRequest* request,
-                                               v1::GetParetoFrontResponse* response) {
-  absl::StatusOr<JobRecord> job = FindJob(request->parent(), "parent");
-  if (!job.ok()) return ToGrpcStatus(job.status());
-  absl::StatusOr<int64_t> metric = FindMetric(request->metric(), job->plan);
-  if (!metric.ok()) return ToGrpcStatus(metric.status());
-  absl::StatusOr<std::vector<search::Candidate>> all =
-      AllCandidates(*store_, job->id, request->feasible_only());
-  if (!all.ok()) return ToGrpcStatus(all.status());
-  for (const search::Candidate& candidate : FrontOf(*all, *metric)) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate);
-  }
-  response->set_metric(job->plan.cost_names[static_cast<size_t>(*metric)]);
-  return grpc::Status::OK;
-}
-
 grpc::Status SearchServiceImpl::ListFormats(grpc::ServerContext* /*context*/,
                                             const v1::ListFormatsRequest* /*request*/,
                                             v1::ListFormatsResponse* response) {
   *response = FormatCatalogue();
+  return grpc::Status::OK;
+}
+
+grpc::Status SearchServiceImpl::ListCosts(grpc::ServerContext* /*context*/,
+                                          const v1::ListCostsRequest* /*request*/,
+                                          v1::ListCostsResponse* response) {
+  *response = CostCatalogue();
   return grpc::Status::OK;
 }
 

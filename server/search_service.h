@@ -39,10 +39,14 @@ class SearchServiceImpl final
                               v1::ListCandidatesResponse* response) override;
   grpc::Status GetParetoFront(grpc::ServerContext* context, const v1::GetParetoFrontRequest* request,
                               v1::GetParetoFrontResponse* response) override;
+  grpc::Status ChooseCandidate(grpc::ServerContext* context, const v1::ChooseCandidateRequest* request,
+                               v1::ChooseCandidateResponse* response) override;
   grpc::Status ExportCandidate(grpc::ServerContext* context, const v1::ExportCandidateRequest* request,
                                grpc::ServerWriter<v1::ExportCandidateResponse>* writer) override;
   grpc::Status ListFormats(grpc::ServerContext* context, const v1::ListFormatsRequest* request,
                            v1::ListFormatsResponse* response) override;
+  grpc::Status ListCosts(grpc::ServerContext* context, const v1::ListCostsRequest* request,
+                         v1::ListCostsResponse* response) override;
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,

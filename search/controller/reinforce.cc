@@ -6,18 +6,16 @@
 #include <numbers>
 #include <utility>
 
+#include "search/controller/near_budget.h"
 #include "supernet/formats/check.h"
 
 namespace precis::search {
 namespace {
 
 constexpr double kLeastProbability = 1e-8;
-constexpr double kAdamBeta1 = 0.9;
+constexpr double kGrowth = 10;  // of a growing rate, from first to last step
 constexpr double kAdamBeta2 = 0.999;
 constexpr double kAdamEpsilon = 1e-8;
-
-// In [0, 1), from 53 random bits; the standard's distributions differ between platforms.
-double UniformUnit(std::mt19937_64& generator) { return static_cast<double>(generator() >> 11) * 0x1.0p-53; }
 
 std::vector<double> Softmax(const std::vector<double>& logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -81,10 +79,21 @@ Choices ReinforceController::Propose(int64_t step) {
   return choices;
 }
 
-double ReinforceController::EntropyWeight(int64_t step) const {
+double ReinforceController::PolicyProgress(int64_t step) const {
   const double span =
       static_cast<double>(std::max<int64_t>(options_.search_steps - options_.warmup_steps, 1));
-  const double t = std::clamp(static_cast<double>(step - options_.warmup_steps) / span, 0.0, 1.0);
+  return std::clamp(static_cast<double>(step - options_.warmup_steps) / span, 0.0, 1.0);
+}
+
+double ReinforceController::LearningRate(int64_t step) const {
+  const double rate = options_.spec.learning_rate;
+  return options_.spec.rate_schedule == RateSchedule::kGrowing
+             ? rate * std::pow(kGrowth, PolicyProgress(step))
+             : rate;
+}
+
+double ReinforceController::EntropyWeight(int64_t step) const {
+  const double t = PolicyProgress(step);
   const double weight = options_.spec.entropy_weight;
   switch (options_.spec.entropy_schedule) {
     case EntropySchedule::kCosine:
@@ -134,24 +143,26 @@ std::vector<std::vector<double>> ReinforceController::Gradient(const Choices& ch
 
 void ReinforceController::Observe(const Choices& choices, double reward) {
   if (!std::isfinite(reward)) return;
-  const double momentum = options_.spec.baseline_momentum;
-  baseline_ = has_baseline_ ? momentum * baseline_ + (1 - momentum) * reward : reward;
-  has_baseline_ = true;
+  const bool is_first = baseline_weight_ == 0 && !options_.spec.baseline_debiased;
+  const double momentum = is_first ? 0 : options_.spec.baseline_momentum;
+  baseline_ = momentum * baseline_ + (1 - momentum) * reward;
+  baseline_weight_ = options_.spec.baseline_debiased ? momentum * baseline_weight_ + (1 - momentum) : 1;
   if (step_ < options_.warmup_steps) return;
 
-  const auto gradient = Gradient(choices, reward - baseline_, EntropyWeight(step_));
+  const auto gradient = Gradient(choices, reward - baseline_ / baseline_weight_, EntropyWeight(step_));
+  const double beta1 = options_.spec.adam_beta1;
+  const double rate = LearningRate(step_);
   ++updates_;
-  const double correction1 = 1 - std::pow(kAdamBeta1, static_cast<double>(updates_));
+  const double correction1 = 1 - std::pow(beta1, static_cast<double>(updates_));
   const double correction2 = 1 - std::pow(kAdamBeta2, static_cast<double>(updates_));
   for (size_t d = 0; d < logits_.size(); ++d) {
     for (size_t i = 0; i < logits_[d].size(); ++i) {
       double& m = first_moment_[d][i];
       double& v = second_moment_[d][i];
       const double g = gradient[d][i];
-      m = kAdamBeta1 * m + (1 - kAdamBeta1) * g;
+      m = beta1 * m + (1 - beta1) * g;
       v = kAdamBeta2 * v + (1 - kAdamBeta2) * g * g;
-      logits_[d][i] -=
-          options_.spec.learning_rate * (m / correction1) / (std::sqrt(v / correction2) + kAdamEpsilon);
+      logits_[d][i] -= rate * (m / correction1) / (std::sqrt(v / correction2) + kAdamEpsilon);
     }
   }
 }

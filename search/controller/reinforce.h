@@ -1,7 +1,7 @@
 // REINFORCE on independent categorical policies: one logit vector a decision, plain doubles, analytic
-// gradient, Adam. FLIQS' open code is the model (fliqs.md section 1.2): uniform sampling during warm-up,
-// a moving-average baseline updated before the advantage is taken (and during warm-up too), and a penalty
-// on entropy that grows on a cosine and so forces the policy to decide.
+// gradient, Adam. FLIQS' open code and TuNAS are its presets (SetAlgorithmDefaults). As FLIQS has it: uniform
+// sampling during warm-up, a moving-average baseline updated before the advantage is taken (and during
+// warm-up too), and a penalty on entropy that grows on a cosine and so forces the policy to decide.
 //
 // Loss of a step: -(r - b)·reduce_d log p_d[choice] + beta_H(t)·mean_d H(p_d), reduce = mean or sum.
 // beta_H(t) for t in [0, 1] of the steps after warm-up: cosine: w·(1 - cos(pi·t))/2; linear: w·t;
@@ -44,7 +44,9 @@ class ReinforceController final : public Controller {
 
  private:
   std::vector<std::vector<double>> Probabilities() const;
+  double PolicyProgress(int64_t step) const;  // 0…1 over the steps after the warm-up
   double EntropyWeight(int64_t step) const;
+  double LearningRate(int64_t step) const;
 
   ReinforceOptions options_;
   std::vector<std::vector<double>> logits_;
@@ -52,8 +54,8 @@ class ReinforceController final : public Controller {
   std::vector<std::vector<double>> second_moment_;
   int64_t updates_ = 0;
   int64_t step_ = 0;
-  bool has_baseline_ = false;
-  double baseline_ = 0;
+  double baseline_ = 0;         // times its weight
+  double baseline_weight_ = 0;  // 0: no reward yet
   std::mt19937_64 generator_;
 };
 

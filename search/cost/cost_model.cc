@@ -1,4 +1,4 @@
-// Bit operations and model size.
+// Bit operations and model size, and the list of all models.
 #include "search/cost/cost_model.h"
 
 #include <algorithm>
@@ -7,6 +7,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "search/cost/accumulators.h"
+#include "search/cost/asic_costs.h"
+#include "search/cost/fpga_luts.h"
+#include "search/cost/table_cost.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/did_you_mean.h"
 
@@ -81,8 +85,16 @@ double OptionCost(const CostModel& model, const Decision& decision, size_t optio
 }
 
 const std::vector<std::string>& CostModelNames() {
-  static const auto& names = *new std::vector<std::string>{"bops", "model_size"};
+  static const auto& names = *new std::vector<std::string>{
+      "bops", "model_size", "asic-energy", "asic-area", "fpga-lut", "accumulator_bits", "table"};
   return names;
+}
+
+bool PricesUniform(const CostModel& model, size_t layer_count, const LayerFormats& formats) {
+  for (size_t i = 0; i < layer_count; ++i) {
+    if (!model.Prices(i, formats)) return false;
+  }
+  return true;
 }
 
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
@@ -90,6 +102,20 @@ absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view 
                                                                const CostOptions& options) {
   if (name == "bops") return std::make_shared<BitOperations>(layers, options.count_attention);
   if (name == "model_size") return std::make_shared<ModelSize>(layers);
+  if (name == "asic-energy") return MakeAsicCost(AsicQuantity::kEnergy, layers);
+  if (name == "asic-area") return MakeAsicCost(AsicQuantity::kArea, layers);
+  if (name == "fpga-lut") return MakeFpgaLutCost(layers);
+  if (name == "accumulator_bits") return MakeAccumulatorCost(layers);
+  if (name == "table") {
+    Violations violations;
+    std::shared_ptr<const CostModel> model =
+        MakeTableCost(ParseCostTable(options.table, violations), layers, violations);
+    if (violations.empty()) return model;
+    return absl::InvalidArgumentError(
+        absl::StrJoin(violations, "; ", [](std::string* out, const Violation& violation) {
+          absl::StrAppend(out, violation.field, ": ", violation.message);
+        }));
+  }
   return absl::NotFoundError(absl::StrCat("there is no cost metric \"", std::string(name), "\": give one of ",
                                           absl::StrJoin(CostModelNames(), ", "), ".",
                                           DidYouMean(name, CostModelNames())));

@@ -20,7 +20,10 @@ class CostModel {
   virtual std::string name() const = 0;   // "bops"
   virtual std::string unit() const = 0;   // "BOPs", "bits"
   virtual std::string basis() const = 0;  // one sentence: what is counted and what is not
-  // layer indexes the graph's Layers(); a finite number >= 0.
+  // Whether LayerCost may be asked: a user's table has prices of what its author listed, all others have
+  // every one.
+  virtual bool Prices(size_t /*layer*/, const LayerFormats& /*formats*/) const { return true; }
+  // layer indexes the graph's Layers(); a finite number >= 0. Precondition (checked): Prices.
   virtual double LayerCost(size_t layer, const LayerFormats& formats) const = 0;
 };
 
@@ -34,6 +37,7 @@ struct CostOptions {
   // Whether bops count the products of two activations, those of attention. FLIQS does not: its costs of
   // vision transformers are those of the linear layers alone.
   bool count_attention = false;
+  std::string_view table = {};  // the user's, for "table"
 };
 
 // "bops":       Σ MACs · weight bits · activation bits over every conv and linear layer, stem and
@@ -41,11 +45,17 @@ struct CostOptions {
 //               of the element.
 // "model_size": Σ StorageBits: bits of the weights as stored, scales included, one row an output channel.
 //               Biases, norms, tokens and embeddings are not counted; a product has no weights.
-// NOT_FOUND with a did-you-mean.
+// "asic-energy", "asic-area": cost/asic_costs.h. "fpga-lut": cost/fpga_luts.h.
+// "accumulator_bits": cost/accumulators.h. "table": cost/table_cost.h, out of the text options.table.
+// NOT_FOUND with a did-you-mean; INVALID_ARGUMENT with every fault of the table.
 absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view name,
                                                                const std::vector<Layer>& layers,
                                                                const CostOptions& options = {});
+// In the order in which costs are reported.
 const std::vector<std::string>& CostModelNames();
+
+// Whether the model has a price of every layer in these formats.
+bool PricesUniform(const CostModel& model, size_t layer_count, const LayerFormats& formats);
 
 // Cheapest and dearest total over a search space: TotalCost of the two assignments, to the last bit.
 struct CostRange {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,65 +14,123 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
 
 namespace precis::search {
 namespace {
 
 struct Unit {
-  const char* metric;
+  const char* base;  // the metric's own
   const char* name;
-  double factor;  // of the metric's own unit
+  double factor;  // of the base
 };
 
-constexpr std::array<Unit, 11> kUnits = {{
-    {"bops", "BOPs", 1},
-    {"bops", "kBOPs", 1e3},
-    {"bops", "MBOPs", 1e6},
-    {"bops", "GBOPs", 1e9},
-    {"bops", "TBOPs", 1e12},
-    {"model_size", "bits", 1},
-    {"model_size", "B", 8},
-    {"model_size", "kB", 8e3},
-    {"model_size", "MB", 8e6},
-    {"model_size", "KiB", 8.0 * 1024},
-    {"model_size", "MiB", 8.0 * 1024 * 1024},
+constexpr std::array<Unit, 21> kUnits = {{
+    {"BOPs", "BOPs", 1},
+    {"BOPs", "kBOPs", 1e3},
+    {"BOPs", "MBOPs", 1e6},
+    {"BOPs", "GBOPs", 1e9},
+    {"BOPs", "TBOPs", 1e12},
+    {"bits", "bits", 1},
+    {"bits", "B", 8},
+    {"bits", "kB", 8e3},
+    {"bits", "MB", 8e6},
+    {"bits", "KiB", 8.0 * 1024},
+    {"bits", "MiB", 8.0 * 1024 * 1024},
+    {"FP8MACs", "FP8MACs", 1},
+    {"FP8MACs", "kFP8MACs", 1e3},
+    {"FP8MACs", "MFP8MACs", 1e6},
+    {"FP8MACs", "GFP8MACs", 1e9},
+    {"FP8MACs", "TFP8MACs", 1e12},
+    {"LUTcycles", "LUTcycles", 1},
+    {"LUTcycles", "kLUTcycles", 1e3},
+    {"LUTcycles", "MLUTcycles", 1e6},
+    {"LUTcycles", "GLUTcycles", 1e9},
+    {"LUTcycles", "TLUTcycles", 1e12},
 }};
+
+struct MetricUnit {
+  const char* metric;
+  const char* base;
+  const char* example;
+};
+
+// The first of a base names it to those who mix units up.
+constexpr std::array<MetricUnit, 6> kMetrics = {{
+    {"bops", "BOPs", "\"0.21 GBOPs\""},
+    {"model_size", "bits", "\"40 KiB\""},
+    {"accumulator_bits", "bits", "\"40 KiB\""},
+    {"asic-energy", "FP8MACs", "\"2.5 MFP8MACs\""},
+    {"asic-area", "FP8MACs", "\"2.5 MFP8MACs\""},
+    {"fpga-lut", "LUTcycles", "\"0.8 GLUTcycles\""},
+}};
+
+const MetricUnit* FindMetric(const std::string& metric) {
+  for (const MetricUnit& each : kMetrics) {
+    if (metric == each.metric) return &each;
+  }
+  return nullptr;
+}
+
+std::string BaseOf(const std::string& metric) {
+  const MetricUnit* known = FindMetric(metric);
+  return known == nullptr ? "" : known->base;
+}
+
+std::string MetricOf(const std::string& base) {
+  for (const MetricUnit& each : kMetrics) {
+    if (base == each.base) return each.metric;
+  }
+  return "";
+}
 
 // Bytes and bits differ by the case of one letter, so that letter must be right.
 bool Matches(const Unit& unit, const std::string& text) {
   if (!absl::EqualsIgnoreCase(text, unit.name)) return false;
-  return unit.metric == std::string("bops") || unit.name == std::string("bits") || text.back() == 'B';
+  return unit.base != std::string("bits") || unit.name == std::string("bits") || text.back() == 'B';
 }
 
-std::vector<std::string> UnitNames(const std::string& metric) {
-  std::vector<std::string> names;
-  for (const Unit& unit : kUnits) {
-    if (unit.metric == metric) names.emplace_back(unit.name);
+// What the messages need to know of a metric.
+struct Metric {
+  std::string name;
+  std::string table_unit;
+
+  std::vector<std::string> UnitNames() const {
+    if (!table_unit.empty()) return {table_unit};
+    std::vector<std::string> names;
+    for (const Unit& unit : kUnits) {
+      if (unit.base == BaseOf(name)) names.emplace_back(unit.name);
+    }
+    return names;
   }
-  return names;
-}
+  std::string Example() const {
+    if (!table_unit.empty()) return absl::StrCat("\"1000 ", table_unit, "\"");
+    const MetricUnit* known = FindMetric(name);
+    return known == nullptr ? "\"1000\"" : known->example;
+  }
+  std::string Allowed() const {
+    const std::vector<std::string> units = UnitNames();
+    return absl::StrCat("Give a multiple of a uniform format, such as \"1.1x int4\", or an amount above 0",
+                        units.empty() ? "" : " in ", absl::StrJoin(units, ", "), ", such as ", Example(),
+                        ".");
+  }
+};
 
-std::string Allowed(const std::string& metric) {
-  return absl::StrCat("Give a multiple of a uniform format, such as \"1.1x int4\", or an amount above 0 in ",
-                      absl::StrJoin(UnitNames(metric), ", "), ", such as ",
-                      metric == "model_size" ? "\"40 KiB\"."
-                      : metric == "bops"     ? "\"0.21 GBOPs\"."
-                                             : "\"1000\".");
-}
-
-absl::Status Refuse(const std::string& text, const std::string& why, const std::string& metric,
+absl::Status Refuse(const std::string& text, const std::string& why, const Metric& metric,
                     const std::string& hint = "") {
-  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" ", why, ".", hint, " ", Allowed(metric)));
+  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" ", why, ".", hint, " ", metric.Allowed()));
 }
 
 }  // namespace
 
-absl::StatusOr<Target> ParseTarget(std::string_view text_view, std::string_view metric_view) {
-  const std::string metric(metric_view);
+absl::StatusOr<Target> ParseTarget(std::string_view text_view, std::string_view metric_view,
+                                   std::string_view table_unit) {
+  const Metric metric = {.name = std::string(metric_view),
+                         .table_unit = metric_view == "table" ? std::string(table_unit) : ""};
   const std::string text(absl::StripAsciiWhitespace(std::string(text_view)));
   if (text.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("a target is required. ", Allowed(metric)));
+    return absl::InvalidArgumentError(absl::StrCat("a target is required. ", metric.Allowed()));
   }
   Target target;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target.amount);
@@ -101,10 +160,12 @@ absl::StatusOr<Target> ParseTarget(std::string_view text_view, std::string_view 
     return target;
   }
 
+  if (!metric.table_unit.empty() && rest == metric.table_unit) return target;
   for (const Unit& unit : kUnits) {
     if (!Matches(unit, rest)) continue;
-    if (unit.metric != metric) {
-      return Refuse(text, absl::StrCat("has a unit of the metric ", unit.metric, ", not of ", metric),
+    if (unit.base != BaseOf(metric.name)) {
+      return Refuse(text,
+                    absl::StrCat("has a unit of the metric ", MetricOf(unit.base), ", not of ", metric.name),
                     metric);
     }
     target.amount *= unit.factor;
@@ -116,7 +177,23 @@ absl::StatusOr<Target> ParseTarget(std::string_view text_view, std::string_view 
                   metric);
   }
   return Refuse(text, absl::StrCat("has an unknown unit \"", rest, "\""), metric,
-                DidYouMean(rest, UnitNames(metric)));
+                DidYouMean(rest, metric.UnitNames()));
+}
+
+absl::Status CheckTarget(const Target& target, const CostModel& model, size_t layer_count) {
+  if (!target.relative_to.has_value()) return absl::OkStatus();
+  const Format& format = *target.relative_to;
+  if (!PricesUniform(model, layer_count, {format, format})) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the table has no cost of ", FormatName(format),
+                     " in every layer to take a multiple of: add rows for it, or give an amount such as \"",
+                     "1000 ", model.unit(), "\"."));
+  }
+  if (ResolveTarget(target, model, layer_count) > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a network that is ", FormatName(format),
+                                                 " everywhere costs 0 by the table, and so does every "
+                                                 "multiple: give an amount such as \"1000 ",
+                                                 model.unit(), "\"."));
 }
 
 double ResolveTarget(const Target& target, const CostModel& model, size_t layer_count) {
@@ -125,24 +202,49 @@ double ResolveTarget(const Target& target, const CostModel& model, size_t layer_
 }
 
 std::string CostText(std::string_view metric, double value) {
+  const std::string base = BaseOf(std::string(metric));
   const auto in = [value](double factor, const char* unit) {
     return absl::StrFormat("%.4g %s", value / factor, unit);
   };
   // The literature speaks of GBOPs; smaller units serve where GBOPs would begin with zeros.
-  if (metric == "bops") {
+  if (base == "BOPs") {
     if (value >= 9999.5e12) return absl::StrFormat("%.0f TBOPs", value / 1e12);
     if (value >= 9999.5e9) return in(1e12, "TBOPs");
     if (value >= 0.01e9) return in(1e9, "GBOPs");
     if (value >= 9999.5) return in(1e6, "MBOPs");
     return in(1, "BOPs");
   }
-  if (metric == "model_size") {
+  if (base == "bits") {
     if (value >= 9999.5 * 8 * 1024 * 1024) return absl::StrFormat("%.0f MiB", value / (8.0 * 1024 * 1024));
     if (value >= 8.0 * 1024 * 1024) return in(8.0 * 1024 * 1024, "MiB");
     if (value >= 8.0 * 1024) return in(8.0 * 1024, "KiB");
     return in(1, "bits");
   }
+  if (!base.empty()) {
+    if (value >= 9999.5e12) return absl::StrFormat("%.0f T%s", value / 1e12, base);
+    for (const auto& [factor, prefix] : {std::pair{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}) {
+      if (value >= factor) return absl::StrFormat("%.4g %s%s", value / factor, prefix, base);
+    }
+    return absl::StrFormat("%.4g %s", value, base);
+  }
   return absl::StrFormat("%.4g", value);
+}
+
+std::string CostText(const CostModel& model, double value) {
+  const std::string text = CostText(model.name(), value);
+  return model.name() == "table" ? absl::StrCat(text, " ", model.unit()) : text;
+}
+
+std::string CostTextAtLeast(const CostModel& model, double value) {
+  const std::string table_unit = model.name() == "table" ? model.unit() : "";
+  double shown = value;
+  for (int i = 0; i < 100; ++i) {
+    std::string text = CostText(model, shown);
+    const absl::StatusOr<Target> parsed = ParseTarget(text, model.name(), table_unit);
+    if (parsed.ok() && parsed->amount >= value) return text;
+    shown += value * 1e-4;
+  }
+  return NumberText(value);
 }
 
 }  // namespace precis::search

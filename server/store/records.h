@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "search/candidate.h"
 #include "search/controller/controller.h"
+#include "search/cost/cost_model.h"
 #include "search/job_spec.h"
 #include "search/search_loop.h"
 
@@ -24,8 +25,12 @@ struct PlanSummary {
   std::vector<std::string> cost_names;  // the order of Candidate::costs
   std::vector<std::string> cost_units;
   std::vector<std::string> cost_bases;
+  std::vector<search::CostRange> cost_ranges;  // reachable; 0 to 0: not known, of a job from before they were
+  std::vector<std::optional<double>>
+      cost_limits;  // what a feasible candidate may cost: the target, the limits
   int64_t constrained = 0;
-  double target = 0;
+  double target = 0;            // the largest
+  std::vector<double> targets;  // falling
   double cheapest = 0;
   double dearest = 0;
   int64_t total_steps = 0;

@@ -1,4 +1,7 @@
 // Rows of jobs, their costs, layers and results.
+#include <cmath>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,10 +20,20 @@ constexpr char kJobColumns[] =
 absl::Status InsertPlanRows(Connection& connection, const JobRecord& job) {
   const PlanSummary& plan = job.plan;
   Statement cost = connection.Prepare(
-      "INSERT INTO job_costs (job_id, position, name, unit, basis) VALUES (?, ?, ?, ?, ?)");
+      "INSERT INTO job_costs (job_id, position, name, unit, basis, cheapest, dearest, at_most) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   for (size_t i = 0; i < plan.cost_names.size(); ++i) {
-    cost.Bind(job.id, static_cast<int64_t>(i), plan.cost_names[i], plan.cost_units[i], plan.cost_bases[i]);
+    // NaN is stored as NULL.
+    cost.Bind(job.id, static_cast<int64_t>(i), plan.cost_names[i], plan.cost_units[i], plan.cost_bases[i],
+              plan.cost_ranges[i].min, plan.cost_ranges[i].max,
+              plan.cost_limits[i].value_or(std::numeric_limits<double>::quiet_NaN()));
     if (absl::Status status = cost.Run(); !status.ok()) return status;
+  }
+  Statement target =
+      connection.Prepare("INSERT INTO job_targets (job_id, position, target) VALUES (?, ?, ?)");
+  for (size_t i = 0; i < plan.targets.size(); ++i) {
+    target.Bind(job.id, static_cast<int64_t>(i), plan.targets[i]);
+    if (absl::Status status = target.Run(); !status.ok()) return status;
   }
   Statement layer = connection.Prepare("INSERT INTO job_layers (job_id, position, name) VALUES (?, ?, ?)");
   for (size_t i = 0; i < plan.layer_names.size(); ++i) {
@@ -38,12 +51,13 @@ absl::Status PutResultRow(Connection& connection, const JobRecord& job) {
   Statement put = connection.Prepare(
       "INSERT OR REPLACE INTO results (job_id, final_candidate, float_search_accuracy, float_search_loss, "
       "float_search_images, float_test_accuracy, float_test_loss, float_test_images, rejected_steps, "
-      "mean_entropy, mean_max_probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "mean_entropy, mean_max_probability, images_trained, images_evaluated) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   return put
       .Bind(job.id, result.final_candidate, result.float_search.accuracy, result.float_search.loss,
             result.float_search.images, result.float_test.accuracy, result.float_test.loss,
             result.float_test.images, result.rejected_steps, result.policy.mean_entropy,
-            result.policy.mean_max_probability)
+            result.policy.mean_max_probability, result.images_trained, result.images_evaluated)
       .Run();
 }
 
@@ -76,19 +90,32 @@ JobRecord ReadJobRow(Statement& row) {
 }
 
 absl::Status ReadRelated(Connection& connection, JobRecord& job) {
-  Statement costs =
-      connection.Prepare("SELECT name, unit, basis FROM job_costs WHERE job_id = ? ORDER BY position");
+  Statement costs = connection.Prepare(
+      "SELECT name, unit, basis, cheapest, dearest, at_most FROM job_costs WHERE job_id = ? ORDER BY "
+      "position");
   costs.Bind(job.id);
   absl::StatusOr<bool> row = costs.Step();
   for (; row.ok() && *row; row = costs.Step()) {
     job.plan.cost_names.push_back(costs.Text());
     job.plan.cost_units.push_back(costs.Text());
     job.plan.cost_bases.push_back(costs.Text());
+    search::CostRange& range = job.plan.cost_ranges.emplace_back();
+    range.min = costs.Double();
+    range.max = costs.Double();
+    const double at_most = costs.Double();
+    job.plan.cost_limits.push_back(std::isnan(at_most) ? std::nullopt : std::optional<double>(at_most));
   }
   if (!row.ok()) return row.status();
   if (job.plan.constrained < 0 || job.plan.constrained >= static_cast<int64_t>(job.plan.cost_names.size())) {
     return absl::DataLossError(absl::StrCat("store: job ", job.id, " has lost its costs"));
   }
+
+  Statement targets = connection.Prepare("SELECT target FROM job_targets WHERE job_id = ? ORDER BY position");
+  targets.Bind(job.id);
+  for (row = targets.Step(); row.ok() && *row; row = targets.Step()) {
+    job.plan.targets.push_back(targets.Double());
+  }
+  if (!row.ok()) return row.status();
 
   Statement layers = connection.Prepare("SELECT name FROM job_layers WHERE job_id = ? ORDER BY position");
   layers.Bind(job.id);
@@ -100,7 +127,7 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
   Statement results = connection.Prepare(
       "SELECT final_candidate, float_search_accuracy, float_search_loss, float_search_images, "
       "float_test_accuracy, float_test_loss, float_test_images, rejected_steps, mean_entropy, "
-      "mean_max_probability FROM results WHERE job_id = ?");
+      "mean_max_probability, images_trained, images_evaluated FROM results WHERE job_id = ?");
   row = results.Bind(job.id).Step();
   if (!row.ok()) return row.status();
   if (*row) {
@@ -115,6 +142,8 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
     result.rejected_steps = results.Int();
     result.policy.mean_entropy = results.Double();
     result.policy.mean_max_probability = results.Double();
+    result.images_trained = results.Int();
+    result.images_evaluated = results.Int();
   }
   return absl::OkStatus();
 }

@@ -145,6 +145,28 @@ CREATE TABLE events (
     R"sql(
 ALTER TABLE candidates ADD COLUMN activation_low BLOB NOT NULL DEFAULT x'' CHECK (length(activation_low) % 8 = 0);
 )sql",
+    // What every cost can reach and may be at most (NULL: no limit). Of older jobs only those of the target
+    // are known.
+    R"sql(
+ALTER TABLE job_costs ADD COLUMN cheapest REAL NOT NULL DEFAULT 0;
+ALTER TABLE job_costs ADD COLUMN dearest REAL NOT NULL DEFAULT 0;
+ALTER TABLE job_costs ADD COLUMN at_most REAL;
+UPDATE job_costs SET (cheapest, dearest, at_most) =
+    (SELECT cheapest, dearest, target FROM jobs WHERE jobs.id = job_costs.job_id)
+  WHERE position = (SELECT constrained FROM jobs WHERE jobs.id = job_costs.job_id);
+)sql",
+    // Several targets a job, and how many images it took. Jobs from before have the one target.
+    R"sql(
+CREATE TABLE job_targets (
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL CHECK (position >= 0),
+  target REAL NOT NULL,
+  PRIMARY KEY (job_id, position)
+) STRICT, WITHOUT ROWID;
+INSERT INTO job_targets (job_id, position, target) SELECT id, 0, target FROM jobs;
+ALTER TABLE results ADD COLUMN images_trained INTEGER NOT NULL DEFAULT 0 CHECK (images_trained >= 0);
+ALTER TABLE results ADD COLUMN images_evaluated INTEGER NOT NULL DEFAULT 0 CHECK (images_evaluated >= 0);
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {

@@ -31,8 +31,11 @@ double LearningRateAt(int64_t step, const TrainingOptions& options) {
   if (position + 1 <= warmup) return options.learning_rate * (position + 1) / warmup;
   const auto steps = static_cast<double>(options.steps);
   const double decay = std::max(warmup, (1 - options.decay_share) * steps);
-  const double progress = (position - decay) / (steps - decay);
-  return options.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * std::max(progress, 0.0)));
+  const double progress =
+      std::max((position - decay) / (steps - decay), 0.0) * static_cast<double>(options.cycles);
+  const double cycle = std::floor(progress);
+  const double peak = options.learning_rate * (cycle > 0 ? options.cycle_rate : 1);
+  return peak * 0.5 * (1 + std::cos(std::numbers::pi * (progress - cycle)));
 }
 
 Sgd::Sgd(std::vector<at::Tensor> parameters, const std::vector<bool>& decays, const TrainingOptions& options)

@@ -1,6 +1,7 @@
 // The text of an assignment, and how choices become one.
 #include "supernet/graph/assignment.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -99,6 +100,19 @@ Assignment SearchSpace::Apply(const std::vector<int>& choices) const {
     }
   }
   return assignment;
+}
+
+std::optional<std::vector<int>> SearchSpace::ChoicesOf(const Assignment& assignment) const {
+  PRECIS_CHECK(assignment.layers.size() == layer_count);
+  std::vector<int> choices;
+  for (const Decision& decision : decisions) {
+    const LayerFormats& wanted = assignment.layers[decision.layers.front()];
+    const auto at = std::find(decision.options.begin(), decision.options.end(), wanted);
+    if (at == decision.options.end()) return std::nullopt;
+    choices.push_back(static_cast<int>(at - decision.options.begin()));
+  }
+  if (Apply(choices) != assignment) return std::nullopt;
+  return choices;
 }
 
 }  // namespace precis

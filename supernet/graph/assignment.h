@@ -3,6 +3,7 @@
 // Threading: values; concurrent const access is safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,9 @@ struct SearchSpace {
 
   // choices[d] indexes decisions[d].options; sizes and ranges are preconditions (checked).
   Assignment Apply(const std::vector<int>& choices) const;
+
+  // The choices that give `assignment` (one entry a layer, checked); none if the space cannot.
+  std::optional<std::vector<int>> ChoicesOf(const Assignment& assignment) const;
 };
 
 }  // namespace precis

@@ -31,10 +31,14 @@ struct TrainingOptions {
 
   // SGD. The rate rises linearly over the first warmup_share of the steps, stays, and falls to 0 on a cosine
   // over the last decay_share (from the end of the rise at the earliest). A search wants to stay: its samples
-  // compare, and the frozen share anneals what was chosen.
+  // compare, and the frozen share anneals what was chosen. With several cycles the last decay_share is cut
+  // into so many equal parts, each a cosine down to 0: the first from learning_rate, the others from
+  // cycle_rate times that (warm restarts, Loshchilov and Hutter 2017), one for every target of a search.
   double learning_rate = 0.1;
   double warmup_share = 0.05;
   double decay_share = 0.5;  // above 0, up to 1
+  int64_t cycles = 1;
+  double cycle_rate = 0.5;
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = 5e-4;  // not on batch-norm parameters and biases

@@ -44,7 +44,8 @@ def formats_of(candidate):
 def from_scratch(candidate, seed, arguments):
     if arguments.no_scratch:
         return float("nan")
-    return json.loads(run([BIN / "train_assignment", "--assignment", formats_of(candidate), "--seed", seed],
+    ranges = [f for f in ("--weight-range", "--activation-range") for f in (f, arguments.ranges)]
+    return json.loads(run([BIN / "train_assignment", "--assignment", formats_of(candidate), "--seed", seed, *ranges],
                           stderr=subprocess.DEVNULL))["test"]["accuracy"]
 
 
@@ -57,6 +58,7 @@ def main():
     parser.add_argument("--job", default=ROOT / "deploy/jobs/quickstart.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", dest="settings", action="append", default=[], help="passed on to precis submit")
+    parser.add_argument("--ranges", default="learned", help="how ranges are found, in the search and from scratch")
     parser.add_argument("--no-scratch", action="store_true", help="leave out the trainings from scratch")
     arguments = parser.parse_args()
 
@@ -74,7 +76,8 @@ def main():
 
 
 def report(seed, arguments):
-    settings = [s for setting in arguments.settings for s in ("--set", setting)]
+    ranges = [f"ranges.{operand}={arguments.ranges}" for operand in ("weights", "activations")]
+    settings = [s for setting in [*ranges, *arguments.settings] for s in ("--set", setting)]
     begin = time.monotonic()
     job = run([BIN / "precis", "submit", arguments.job, "--set", f"seed={seed}", *settings]).strip()
     run([BIN / "precis", "watch", job], stderr=subprocess.DEVNULL)

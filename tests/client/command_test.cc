@@ -65,8 +65,9 @@ TEST_F(CommandTest, HelpGoesToStandardOutput) {
 
 TEST_F(CommandTest, HelpNamesEveryCommand) {
   const std::string help = Precis({"--help"}).out;
-  for (const char* command : {"submit", "validate", "get", "list", "watch", "cancel", "delete", "candidates",
-                              "pareto", "export", "formats", "format", "quantize", "models", "version"})
+  for (const char* command :
+       {"submit", "validate", "get", "list", "watch", "cancel", "delete", "candidates", "pareto", "export",
+        "formats", "format", "quantize", "costs", "models", "version"})
     EXPECT_THAT(help, HasSubstr(std::string("\n  ") + command + " "));
 }
 
@@ -152,6 +153,7 @@ TEST_F(CommandTest, EveryJsonOutputIsOneDocumentAndQuiet) {
                                                     {"candidates", "abc"},
                                                     {"pareto", "abc"},
                                                     {"formats"},
+                                                    {"costs"},
                                                     {"models"},
                                                     {"version"}}) {
     std::vector<std::string> with_json = arguments;
@@ -168,6 +170,7 @@ TEST_F(CommandTest, CsvListsHaveAHeaderAndOneLineEach) {
                                                     {"candidates", "abc"},
                                                     {"pareto", "abc"},
                                                     {"formats"},
+                                                    {"costs"},
                                                     {"models"}}) {
     std::vector<std::string> with_csv = arguments;
     with_csv.insert(with_csv.end(), {"-o", "csv"});
@@ -182,6 +185,7 @@ TEST_F(CommandTest, TablesAreTheGoldenFiles) {
   ExpectGolden(Precis({"pareto", "abc"}).out, "pareto.txt");
   ExpectGolden(Precis({"pareto", "abc", "-o", "wide"}).out, "pareto_wide.txt");
   ExpectGolden(Precis({"models"}).out, "models.txt");
+  EXPECT_EQ(Precis({"costs"}).out, "bops (BOPs): everything counts.\n");
 }
 
 TEST_F(CommandTest, ParetoInJsonIsTheFrontAlone) {

@@ -34,6 +34,7 @@ class FakeSearchService : public v1::SearchService::Service {
   int page_size = 2;
   std::vector<v1::SubmitJobRequest> submitted;
   std::vector<v1::ExportCandidateRequest> exports;
+  std::vector<v1::GetParetoFrontRequest> fronts;
   std::vector<std::string> deleted;
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
@@ -84,10 +85,30 @@ class FakeSearchService : public v1::SearchService::Service {
          *response->mutable_next_page_token());
     return grpc::Status::OK;
   }
-  grpc::Status GetParetoFront(grpc::ServerContext*, const v1::GetParetoFrontRequest*,
+  grpc::Status GetParetoFront(grpc::ServerContext*, const v1::GetParetoFrontRequest* request,
                               v1::GetParetoFrontResponse* response) override {
+    fronts.push_back(*request);
     for (const int index : {0, 3}) *response->add_candidates() = candidates[static_cast<size_t>(index)];
+    // The second job's front lacks its dearer end.
+    if (jobs.size() > 1 && request->parent() == jobs[1].name()) response->mutable_candidates()->RemoveLast();
     response->set_metric("bops");
+    response->set_hypervolume(request->parent() == "jobs/abc" ? 0.6712 : 0.5);
+    response->set_reference_cost(request->has_reference_cost() ? request->reference_cost() : 857200000);
+    response->set_knee(candidates[0].name());
+    if (request->has_within_points()) response->set_cheapest_within(candidates[3].name());
+    return grpc::Status::OK;
+  }
+  grpc::Status ChooseCandidate(grpc::ServerContext*, const v1::ChooseCandidateRequest* request,
+                               v1::ChooseCandidateResponse* response) override {
+    response->set_metric("bops");
+    response->set_unit("BOPs");
+    response->set_target(200000000);
+    if (request->target() == "nothing") {
+      response->set_measured_min(214300000);
+      response->set_measured_max(857200000);
+    } else {
+      *response->mutable_candidate() = candidates[3];
+    }
     return grpc::Status::OK;
   }
   grpc::Status ExportCandidate(grpc::ServerContext*, const v1::ExportCandidateRequest* request,
@@ -115,6 +136,14 @@ class FakeSearchService : public v1::SearchService::Service {
     format->set_has_nan(true);
     format->set_has_infinity(true);
     format->set_description("OCP, with Inf and NaN");
+    return grpc::Status::OK;
+  }
+  grpc::Status ListCosts(grpc::ServerContext*, const v1::ListCostsRequest*,
+                         v1::ListCostsResponse* response) override {
+    v1::CostMetric* metric = response->add_costs();
+    metric->set_name("bops");
+    metric->set_unit("BOPs");
+    metric->set_basis("everything counts");
     return grpc::Status::OK;
   }
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,

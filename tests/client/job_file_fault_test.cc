@@ -183,5 +183,21 @@ TEST(ServerFaults, OfNamesThatOnlyBeginAlikeStay) {
               ElementsAre("j:1:1: data.paths: said by the server"));
 }
 
+TEST(JobFileFault, ListsOfMappingsAreChecked) {
+  const auto faults = [](const std::string& text) {
+    const absl::StatusOr<JobFile> file = ParseJobFile(text, {});
+    std::string all;
+    for (const Fault& fault : file->faults) all += FaultText(fault, "j") + "\n";
+    return all;
+  };
+  EXPECT_EQ(faults("cost:\n  limits: 3\n"),
+            "j:2:11: cost.limits: must be a list, such as [{metric: …, at_most: …}], not \"3\".\n");
+  EXPECT_EQ(faults("cost:\n  limits: [3, {metrc: x}]\n"),
+            "j:2:12: cost.limits[0]: must be a mapping of metric, at_most, not \"3\".\n"
+            "j:2:16: cost.limits[1].metrc: unknown field. Did you mean \"metric\"? Known here are: metric, "
+            "at_most.\n");
+  EXPECT_EQ(faults("at_most: 3\n").find("Did you mean"), std::string::npos) << "there is none outside a list";
+}
+
 }  // namespace
 }  // namespace precis::client

@@ -65,6 +65,14 @@ TEST(JobFile, BlockListsAndFlowListsAreTheSame) {
              R"(space { formats: "int4" formats: "int8" })");
 }
 
+TEST(JobFile, ReadsListsOfMappings) {
+  ExpectSpec(Parse("cost:\n  limits:\n    - metric: model_size\n      at_most: 40 KiB\n"
+                   "    - {metric: asic-energy, at_most: 1.1x int4}\n  report: [fpga-lut]\n"),
+             R"(cost { limits { metric: "model_size" at_most: "40 KiB" }
+                       limits { metric: "asic-energy" at_most: "1.1x int4" } report: "fpga-lut" })");
+  EXPECT_EQ(Parse("cost:\n  limits:\n    - metric: x\n").places.at("cost.limits[0].metric").line, 3);
+}
+
 TEST(JobFile, EveryFieldAndChoiceOfTheHelpCanBeWritten) {
   const std::string help = JobFileHelp();
   for (const char* field :

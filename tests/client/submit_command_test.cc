@@ -2,14 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "client/exit_codes.h"
 #include "tests/client/fake_search_service.h"
+#include "tests/fakes/temp_dir.h"
 
 namespace precis::client {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
@@ -136,6 +139,43 @@ TEST_F(SubmitTest, RefusesFilesThatAreNone) {
   EXPECT_THAT(Precis({"submit", "-"}, std::string(2 << 20, '#')).err, HasSubstr("larger than 1 MiB"));
   EXPECT_EQ(Precis({"submit", "/"}).code, kExitUsage);
   EXPECT_THAT(service_.submitted, IsEmpty());
+}
+
+// The file that cost.table names is sent as text, found beside the job file.
+TEST_F(SubmitTest, SendsTheCostTableItNames) {
+  const TempDir dir;
+  const std::string table = "layer,format,cost\n*,int8,1\n";
+  std::ofstream(dir.path() + "/costs.csv") << table;
+  std::ofstream(dir.path() + "/job.yaml") << kGood << "cost: {table: costs.csv}\n";
+  ASSERT_EQ(Precis({"submit", dir.path() + "/job.yaml"}).code, kExitOk);
+  EXPECT_EQ(service_.submitted.back().spec().cost().table(), table);
+  ASSERT_EQ(Precis({"submit", "-", "--set", "cost.table=" + dir.path() + "/costs.csv"}, kGood).code, kExitOk);
+  EXPECT_EQ(service_.submitted.back().spec().cost().table(), table);
+  ASSERT_EQ(
+      Precis({"submit", "-"}, std::string(kGood) + "cost:\n  table: |\n    a,int8,1\n    b,int8,1\n").code,
+      kExitOk);
+  EXPECT_EQ(service_.submitted.back().spec().cost().table(), "a,int8,1\nb,int8,1\n");
+}
+
+TEST_F(SubmitTest, ACostTableThatCannotBeReadIsAFaultOfTheJob) {
+  const TempDir dir;
+  std::ofstream(dir.path() + "/empty.csv");
+  std::ofstream(dir.path() + "/large.csv") << std::string((1 << 20) + 1, '#');
+  std::ofstream(dir.path() + "/image.csv") << "*,int8,\xff";
+  RefuseAlways({"cost.table", "seed"});
+  for (const auto& [name, words] :
+       std::vector<std::pair<std::string, std::string>>{{"missing.csv", "No such file"},
+                                                        {"empty.csv", "is empty"},
+                                                        {"large.csv", "larger than 1048576 bytes"},
+                                                        {"image.csv", "not UTF-8 text at byte 8"},
+                                                        {".", "cannot read"}}) {
+    std::ofstream(dir.path() + "/job.yaml") << kGood << "cost:\n  table: " << name << "\n";
+    const Ran ran = Precis({"submit", dir.path() + "/job.yaml"});
+    EXPECT_EQ(ran.code, kExitUsage);
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("job.yaml:"), HasSubstr("cost.table: "), HasSubstr(words),
+                               HasSubstr("seed: the server's word"), HasSubstr("2 faults in")))
+        << name;
+  }
 }
 
 }  // namespace

@@ -23,6 +23,9 @@ TEST(CostText, PicksAUnitThatSuits) {
   EXPECT_EQ(CostText(8.0 * 1024 * 38.25, "bits"), "38.25 KiB");
   EXPECT_EQ(CostText(8.0 * 1024 * 1024 * 3, "bits"), "3 MiB");
   EXPECT_EQ(CostText(8191, "bits"), "8191 bits");
+  EXPECT_EQ(CostText(7859912, "FP8MACs"), "7.86 MFP8MACs");
+  EXPECT_EQ(CostText(1.25e9, "LUTcycles"), "1.25 GLUTcycles");
+  EXPECT_EQ(CostText(12, "LUTcycles"), "12 LUTcycles");
   EXPECT_EQ(CostText(12345678, "furlongs"), "12345678 furlongs");
 }
 
@@ -32,6 +35,8 @@ TEST(ParseAmount, ReadsTheNotationOfTargets) {
   EXPECT_DOUBLE_EQ(ParseAmount(" 210mbops ", "BOPs")->value, 210e6);
   EXPECT_EQ(ParseAmount("40 KiB", "bits")->value, 40.0 * 8 * 1024);
   EXPECT_EQ(ParseAmount("5 kB", "bits")->value, 40000);
+  EXPECT_EQ(ParseAmount("5 MFP8MACs", "FP8MACs")->value, 5e6);
+  EXPECT_EQ(ParseAmount("5 uJ", "uJ")->value, 5);
   const auto relative = ParseAmount("1.1x INT4", "BOPs");
   ASSERT_TRUE(relative.ok());
   EXPECT_EQ(relative->value, 1.1);

@@ -48,8 +48,11 @@ inline JobRecord SampleJob(const std::string& id) {
   job.plan.cost_names = {"bops", "model_size"};
   job.plan.cost_units = {"BOPs", "bits"};
   job.plan.cost_bases = {"all layers", "all weights"};
+  job.plan.cost_ranges = {{1e6, 1.0 / 3 * 1e9}, {1, 1e300}};
+  job.plan.cost_limits = {std::nullopt, 0.1 + 0.2};
   job.plan.constrained = 1;
   job.plan.target = 0.1 + 0.2;
+  job.plan.targets = {job.plan.target};
   job.plan.cheapest = 1;
   job.plan.dearest = 1e300;
   job.plan.total_steps = 1000;
@@ -114,6 +117,13 @@ inline std::string JobText(const JobRecord& job) {
     absl::StrAppend(&text, "|list");
     for (const std::string& item : *list) absl::StrAppend(&text, ",", item);
   }
+  for (const search::CostRange& range : plan.cost_ranges) {
+    absl::StrAppend(&text, "|", ExactText(range.min), "…", ExactText(range.max));
+  }
+  for (const std::optional<double>& limit : plan.cost_limits) {
+    absl::StrAppend(&text, "|", limit ? ExactText(*limit) : "-");
+  }
+  for (double target : plan.targets) absl::StrAppend(&text, "|target ", ExactText(target));
   absl::StrAppend(&text, "|", ExactText(plan.target), "|", ExactText(plan.cheapest), "|",
                   ExactText(plan.dearest), "|", plan.total_steps, "|", plan.total_macs, "|");
   absl::StrAppend(&text, plan.parameters, "|", static_cast<int>(job.state), "|", job.error, "|",

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
 #include "supernet/graph/model_zoo.h"
 #include "tests/contract/cost_model_contract.h"
 
@@ -13,8 +14,29 @@ CostModelFactory Named(const std::string& test_name, const std::string& metric) 
   return {test_name, [metric](const std::vector<Layer>& layers) { return *MakeCostModel(metric, layers); }};
 }
 
+// Every pair that the contract asks for, dearer with more bits.
+std::string FullTable(const std::string& comments) {
+  std::string text = comments;
+  for (const Format& format : CatalogueFormats()) {
+    absl::StrAppend(&text, "*,", FormatName(format), ",", format.element.bits, "\n");
+  }
+  return text + "*,e4m3/int8,8.5\n";
+}
+
+CostModelFactory Table(const std::string& test_name, const std::string& comments) {
+  return {test_name, [comments](const std::vector<Layer>& layers) {
+            const std::string table = FullTable(comments);
+            return *MakeCostModel("table", layers, {.table = table});
+          }};
+}
+
 INSTANTIATE_TEST_SUITE_P(Formulas, CostModelContract,
-                         ::testing::Values(Named("Bops", "bops"), Named("ModelSize", "model_size")),
+                         ::testing::Values(Named("Bops", "bops"), Named("ModelSize", "model_size"),
+                                           Named("AsicEnergy", "asic-energy"), Named("AsicArea", "asic-area"),
+                                           Named("FpgaLut", "fpga-lut"),
+                                           Named("AccumulatorBits", "accumulator_bits"),
+                                           Table("TablePerLayer", "# unit: uJ\n"),
+                                           Table("TablePerMac", "# per: mac\n")),
                          CostModelFactoryName);
 
 double UniformBops(const std::string& model_name, const std::string& format) {
@@ -81,7 +103,11 @@ TEST(CostModel, AnUnknownNameGetsAHint) {
   const absl::Status status = MakeCostModel("bop", {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("Did you mean \"bops\"?"));
-  for (const std::string& name : CostModelNames()) EXPECT_EQ((*MakeCostModel(name, {}))->name(), name);
+  for (const std::string& name : CostModelNames()) {
+    EXPECT_EQ((*MakeCostModel(name, {}, {.table = "*,int8,1"}))->name(), name);
+  }
+  EXPECT_THAT(std::string(MakeCostModel("table", {}, {.table = "*,int8,-1\n*,int9,1"}).status().message()),
+              ::testing::AllOf(::testing::HasSubstr("line 1"), ::testing::HasSubstr("line 2")));
 }
 
 }  // namespace

@@ -86,6 +86,33 @@ const std::vector<Fault>& Faults() {
       {"cost.metric", "is required", [](JobSpec& s) { s.cost.metric = ""; }},
       {"cost.target", "required", [](JobSpec& s) { s.cost.target = ""; }},
       {"cost.target", "unit of the metric model_size", [](JobSpec& s) { s.cost.target = "40 KiB"; }},
+      {"cost.limits[0].metric", "Did you mean \"fpga-lut\"?",
+       [](JobSpec& s) {
+         s.cost.limits = {{"fpga_lut", "1x int4"}};
+       }},
+      {"cost.limits[0].at_most", "required",
+       [](JobSpec& s) {
+         s.cost.limits = {{"model_size", ""}};
+       }},
+      {"cost.limits[0].at_most", "unit of the metric bops",
+       [](JobSpec& s) {
+         s.cost.limits = {{"model_size", "1 GBOPs"}};
+       }},
+      {"cost.limits[0].metric", "has a limit already, cost.target",
+       [](JobSpec& s) {
+         s.cost.limits = {{"bops", "1x int8"}};
+       }},
+      {"cost.limits[1].metric", "has a limit already, cost.limits[0]",
+       [](JobSpec& s) {
+         s.cost.limits = {{"model_size", "1x int8"}, {"model_size", "1x int4"}};
+       }},
+      {"cost.report[0]", "Did you mean \"asic-energy\"?", [](JobSpec& s) { s.cost.report = {"asic-enery"}; }},
+      {"cost.report[1]", "already in the list",
+       [](JobSpec& s) {
+         s.cost.report = {"bops", "bops"};
+       }},
+      {"cost.table", "is required for the metric", [](JobSpec& s) { s.cost.report = {"table"}; }},
+      {"cost.table", "1048577 bytes", [](JobSpec& s) { s.cost.table = std::string((1 << 20) + 1, '#'); }},
       {"reward.beta", "from 0", [](JobSpec& s) { s.reward.beta = -0.5; }},
       {"reward.beta", "inf is not allowed", [](JobSpec& s) { s.reward.beta = kInf; }},
       {"reward.probe_images", "1 to 6000 (data.search_images)",

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "search/cost/target.h"
 #include "search/fingerprint.h"
 #include "tests/search/sample_job.h"
@@ -34,7 +35,8 @@ std::string Between(const std::string& text, const std::string& before, const st
 TEST(CompilePlan, WorksOutAJob) {
   const auto plan = PlanOf(SampleJob());
   EXPECT_EQ(plan->layers.size(), plan->space.decisions.size());
-  EXPECT_EQ(plan->costs.size(), CostModelNames().size());
+  EXPECT_EQ(plan->costs.size(), 2u) << "bops and model_size";
+  EXPECT_EQ(plan->ranges.size(), 2u);
   EXPECT_EQ(plan->costs[plan->constrained]->name(), "bops");
   const CostModel& bops = *plan->costs[plan->constrained];
   const auto uniform = [&](const char* format) {
@@ -182,6 +184,92 @@ TEST(CompilePlan, ATargetOutOfReachIsRefusedWithOneThatWorks) {
   }
 }
 
+TEST(CompilePlan, ReportsWhatIsAskedForAndWhatIsLimited) {
+  const auto names = [](const Plan& plan) {
+    std::vector<std::string> all;
+    for (const auto& cost : plan.costs) all.push_back(cost->name());
+    return all;
+  };
+  JobSpec spec = SampleJob();
+  spec.cost = {"asic-energy", "1.1x int4"};
+  EXPECT_THAT(names(*PlanOf(spec)), ::testing::ElementsAre("bops", "model_size", "asic-energy"));
+  spec.cost.limits = {{"fpga-lut", "1x int8"}, {"accumulator_bits", "1x int8"}};
+  spec.cost.report = {"asic-area"};
+  const auto plan = PlanOf(spec);
+  EXPECT_THAT(names(*plan),
+              ::testing::ElementsAre("asic-energy", "asic-area", "fpga-lut", "accumulator_bits"));
+  ASSERT_EQ(plan->limits.size(), 3u);
+  EXPECT_EQ(plan->limits[0].cost, plan->constrained);
+  EXPECT_EQ(plan->limits[0].amount, plan->target);
+  EXPECT_EQ(plan->limits[2].cost, 3u);
+  EXPECT_EQ(plan->limits[2].amount, plan->ranges[3].max);
+  for (size_t i = 0; i < plan->costs.size(); ++i) {
+    EXPECT_EQ(plan->ranges[i].min, ReachableCost(*plan->costs[i], plan->space).min);
+  }
+}
+
+TEST(CompilePlan, ALimitOutOfReachIsRefusedWithOneThatWorks) {
+  JobSpec spec = SampleJob();
+  spec.cost.limits = {{"model_size", "1 KiB"}, {"asic-area", "0.2x int4"}};
+  const CompiledPlan refused = CompilePlan(spec, SampleDatasets());
+  ASSERT_EQ(refused.violations.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(refused.violations[i].field, absl::StrCat("cost.limits[", i, "].at_most"));
+    EXPECT_THAT(refused.violations[i].message, HasSubstr("out of reach"));
+    spec.cost.limits[i].at_most = Between(refused.violations[i].message, "at least ", ", or allow");
+  }
+  EXPECT_TRUE(CompilePlan(spec, SampleDatasets()).violations.empty());
+}
+
+// Each within reach, all together not: more bits for one are fewer for the other.
+TEST(CompilePlan, LimitsThatExcludeEachOtherAreRefusedWithOneThatWorks) {
+  JobSpec spec = SampleJob();
+  spec.space.formats = {"int8", "int2"};
+  spec.cost = {"table", "1x int2"};
+  spec.cost.table = "*,int2,4\n*,int8,2\n";
+  spec.cost.target = "25";
+  spec.cost.limits = {{"model_size", "1x int2"}};
+  const CompiledPlan refused = CompilePlan(spec, SampleDatasets());
+  ASSERT_EQ(refused.violations.size(), 1u);
+  EXPECT_EQ(refused.violations[0].field, "cost.limits");
+  EXPECT_THAT(refused.violations[0].message, HasSubstr("no configuration was found"));
+  spec.cost.limits[0].at_most = Between(refused.violations[0].message, "comes down to ", " (limit");
+  EXPECT_TRUE(CompilePlan(spec, SampleDatasets()).violations.empty()) << refused.violations[0].message;
+}
+
+TEST(CompilePlan, EveryFaultOfATableIsToldBesideOthers) {
+  JobSpec spec = SampleJob();
+  spec.cost = {"wats", "1x int4"};
+  spec.cost.table = "*,int2,1\n*,int3,-1\nstem.cnv,int8,1\n";
+  std::vector<std::string> faults;
+  for (const Violation& violation : CompilePlan(spec, SampleDatasets()).violations) {
+    faults.push_back(absl::StrCat(violation.field, " ", violation.message));
+  }
+  EXPECT_THAT(faults, ::testing::ElementsAre(HasSubstr("cost.metric there is no"),
+                                             HasSubstr("cost.table line 2: the cost \"-1\""),
+                                             HasSubstr("Did you mean \"stem.conv\"?"),
+                                             HasSubstr("cost.table has no cost of int4"),
+                                             HasSubstr("cost.table has no cost of int8")));
+}
+
+TEST(CompilePlan, ATableIsSearchedOver) {
+  JobSpec spec = SampleJob();
+  spec.cost = {"table", "21 uJ"};
+  spec.cost.table = "# unit: uJ\n*,int2,2\n*,int3,3\n*,int4,4\n*,int8,8\nclassifier,int2,2.5\n";
+  const auto plan = PlanOf(spec);
+  EXPECT_EQ(plan->costs.back()->unit(), "uJ");
+  EXPECT_EQ(plan->cheapest, 20.5);
+  EXPECT_EQ(plan->dearest, 80);
+  spec.cost.target = "20 uJ";
+  const Violation violation = OnlyViolation(spec);
+  EXPECT_THAT(violation.message, HasSubstr("Ask for at least 20.5 uJ"));
+  spec.cost.target = "1x int5";
+  EXPECT_THAT(OnlyViolation(spec).message, HasSubstr("no cost of int5"));
+  spec.cost.target = "1 uJ";
+  spec.cost.table = "# unit: uJ\n*,int2,0\n*,int3,3\n*,int4,4\n*,int8,8\n";
+  EXPECT_THAT(OnlyViolation(spec).message, HasSubstr("cost 0"));
+}
+
 TEST(CompilePlan, TellsOfTheTargetBesideOtherFaults) {
   JobSpec spec = SampleJob();
   spec.cost.target = "0.1x int4";
@@ -216,6 +304,7 @@ TEST(Fingerprint, IgnoresWhatDecidesNothing) {
   spec.reward.beta = 0.1;  // the default, said aloud
   spec.cost.target = "1.10 x INT4";
   spec.space.formats[0] = "INT2";
+  spec.cost.report = {"model_size", "bops"};  // as without
   EXPECT_EQ(PlanOf(spec)->fingerprint, original);
 }
 
@@ -233,6 +322,17 @@ TEST(Fingerprint, ChangesWithEverythingElse) {
       },
       [](JobSpec& s) { s.cost.target = "1.2x int4"; },
       [](JobSpec& s) { s.cost.metric = "model_size"; },
+      [](JobSpec& s) { s.cost.metric = "asic-energy"; },
+      [](JobSpec& s) { s.cost.report = {"bops"}; },
+      [](JobSpec& s) {
+        s.cost.limits = {{"model_size", "1x int4"}};
+      },
+      [](JobSpec& s) {
+        s.cost.limits = {{"model_size", "1x int8"}};
+      },
+      [](JobSpec& s) { s.cost.table = "*,int2,2\n*,int3,3\n*,int4,4\n*,int8,8"; },
+      [](JobSpec& s) { s.cost.table = "*,int2,2\n*,int3,3\n*,int4,5\n*,int8,8"; },
+      [](JobSpec& s) { s.cost.table = "# unit: J\n*,int2,2\n*,int3,3\n*,int4,5\n*,int8,8"; },
       [](JobSpec& s) { s.reward.quality = QualitySource::kTrainLoss; },
       [](JobSpec& s) { s.reward.shape = RewardShape::kOneSided; },
       [](JobSpec& s) { s.reward.beta = 0.2; },

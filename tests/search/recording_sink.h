@@ -27,7 +27,9 @@ class RecordingSink final : public SearchSink {
       EXPECT_GE(progress.fraction, last.fraction);
       EXPECT_GE(progress.step, last.step);
       EXPECT_LE(progress.step, last.step + 1);
-      EXPECT_GE(static_cast<int>(progress.phase), static_cast<int>(last.phase));
+      if (!has_legs) {
+        EXPECT_GE(static_cast<int>(progress.phase), static_cast<int>(last.phase));
+      }
       EXPECT_GE(progress.rejected_steps, last.rejected_steps);
     }
     EXPECT_GE(progress.fraction, 0);
@@ -51,6 +53,8 @@ class RecordingSink final : public SearchSink {
   }
 
   int64_t calls() const { return calls_; }
+
+  bool has_legs = false;  // many targets: freeze, frozen and finish come round again
 
   std::vector<Progress> progress;     // all
   std::vector<Candidate> candidates;  // the latest of every number

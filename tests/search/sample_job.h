@@ -26,6 +26,8 @@ inline std::vector<DatasetInfo> SampleDatasets() {
 
 inline JobSpec SampleJob() {
   JobSpec spec;
+  SetAlgorithmDefaults(Algorithm::kReinforce, spec);
+  spec.training.ranges = {};
   spec.model.name = "resnet8";
   spec.data.name = "fashion_mnist";
   spec.space.formats = {"int2", "int3", "int4", "int8"};

@@ -283,5 +283,26 @@ TEST(PhaseName, IsLowerCase) {
   EXPECT_STREQ(OriginName(Origin::kReference), "reference");
 }
 
+// A second limit binds: every answer is within both, and the budget of the tighter one is used.
+TEST(SearchLoop, AnswersAreWithinEveryLimit) {
+  JobSpec spec = ShortJob();
+  spec.cost.limits = {{"accumulator_bits", "1x int4"}, {"asic-energy", "1.02x int4"}};
+  Trial run(spec);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Plan& plan = *run.plan;
+  int feasible = 0, beyond = 0;
+  for (const Candidate& candidate : run.sink.candidates) {
+    bool within = true;
+    for (const CostLimit& limit : plan.limits) within = within && candidate.costs[limit.cost] <= limit.amount;
+    EXPECT_EQ(candidate.feasible, within);
+    feasible += within;
+    beyond += !within && candidate.costs[plan.constrained] <= plan.target;
+  }
+  EXPECT_GT(feasible, 2);
+  EXPECT_GT(beyond, 0) << "or the other limits did not matter";
+  EXPECT_TRUE(run.Final(*result).feasible);
+}
+
 }  // namespace
 }  // namespace precis::search

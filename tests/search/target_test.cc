@@ -41,6 +41,11 @@ TEST(Target, ReadsAmounts) {
       {"2 MB", "model_size", 16e6},
       {"1 MiB", "model_size", 8388608},
       {"3 B", "model_size", 24},
+      {"3 KiB", "accumulator_bits", 3 * 8192.0},
+      {"2.5 MFP8MACs", "asic-energy", 2.5e6},
+      {"2.5gfp8macs", "asic-area", 2.5e9},
+      {"7 kLUTcycles", "fpga-lut", 7e3},
+      {"12", "table", 12},
   };
   for (const auto& c : cases) {
     const auto target = ParseTarget(c.text, c.metric);
@@ -74,6 +79,8 @@ TEST(Target, RefusesWithTheReasonAndWhatIsAllowed) {
       {"5 kb", "model_size", "unknown unit \"kb\""},
       {"5 GBOP", "bops", "Did you mean \"GBOPs\"?"},
       {"153,000,000", "bops", "unknown unit"},
+      {"5 GFP8MACs", "fpga-lut", "a unit of the metric asic-energy"},
+      {"5 uJ", "table", "unknown unit"},
       {"0x10", "bops", "above 0"},
   };
   for (const auto& c : cases) {
@@ -81,6 +88,23 @@ TEST(Target, RefusesWithTheReasonAndWhatIsAllowed) {
     ASSERT_EQ(target.status().code(), absl::StatusCode::kInvalidArgument) << c.text;
     EXPECT_THAT(std::string(target.status().message()), HasSubstr(c.reason)) << c.text;
   }
+}
+
+TEST(Target, OfATableHasTheTablesUnit) {
+  EXPECT_EQ(ParseTarget("2.5 uJ", "table", "uJ")->amount, 2.5);
+  EXPECT_EQ(ParseTarget("2.5uJ", "table", "uJ")->amount, 2.5);
+  EXPECT_EQ(ParseTarget("2x int4", "table", "uJ")->relative_to, *ParseFormat("int4"));
+  const absl::Status status = ParseTarget("2.5 mJ", "table", "uJ").status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("in uJ, such as \"1000 uJ\""));
+  EXPECT_FALSE(ParseTarget("2.5 uJ", "bops", "uJ").ok());
+  const auto model = *MakeCostModel("table", {Layer()}, {.table = "# unit: uJ\n*,int8,2\n*,int4,0"});
+  EXPECT_EQ(CostText(*model, 2.5), "2.5 uJ");
+  EXPECT_GE(ParseTarget(CostTextAtLeast(*model, 1.00001), "table", "uJ")->amount, 1.00001);
+  EXPECT_TRUE(CheckTarget(*ParseTarget("2x int8", "table", "uJ"), *model, 1).ok());
+  EXPECT_THAT(std::string(CheckTarget(*ParseTarget("2x int2", "table", "uJ"), *model, 1).message()),
+              HasSubstr("no cost of int2"));
+  EXPECT_THAT(std::string(CheckTarget(*ParseTarget("2x int4", "table", "uJ"), *model, 1).message()),
+              HasSubstr("costs 0"));
 }
 
 TEST(Target, ResolvesAgainstTheUniformAssignment) {
@@ -101,11 +125,14 @@ TEST(Target, WritesAmountsForPeople) {
   EXPECT_EQ(CostText("model_size", 38.2 * 8192), "38.2 KiB");
   EXPECT_EQ(CostText("model_size", 3 * 8388608.0), "3 MiB");
   EXPECT_EQ(CostText("model_size", 1000), "1000 bits");
+  EXPECT_EQ(CostText("asic-energy", 7859912), "7.86 MFP8MACs");
+  EXPECT_EQ(CostText("fpga-lut", 0.5), "0.5 LUTcycles");
   EXPECT_EQ(CostText("watts", 3.14159), "3.142");
 }
 
 TEST(Target, WhatIsWrittenReadsBackToFourDigits) {
-  for (const char* metric : {"bops", "model_size"}) {
+  for (const char* metric :
+       {"bops", "model_size", "asic-energy", "asic-area", "fpga-lut", "accumulator_bits"}) {
     for (double value = 7; value < 1e16; value *= 1.618) {
       const auto target = ParseTarget(CostText(metric, value), metric);
       ASSERT_TRUE(target.ok()) << CostText(metric, value);

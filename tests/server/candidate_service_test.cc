@@ -1,7 +1,10 @@
 // The SearchService over real gRPC: candidates in every order, fronts, exports.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "tests/server/service_suite.h"
 
@@ -119,6 +122,122 @@ TEST_P(CandidateServiceTest, TheFrontEqualsBruteForceForEveryMetric) {
   v1::GetParetoFrontResponse front;
   grpc::ClientContext context;
   EXPECT_EQ(CodeOf(fixture_.stub().GetParetoFront(&context, request, &front)), grpc::INVALID_ARGUMENT);
+}
+
+TEST_P(CandidateServiceTest, AFrontComesWithWhatItComesTo) {
+  const std::string name = JobWithCandidates(40);
+  v1::ListCandidatesResponse all;
+  ASSERT_TRUE(List(Listing(name), &all).ok());
+  const auto front_of = [&](const v1::GetParetoFrontRequest& request) {
+    v1::GetParetoFrontResponse front;
+    grpc::ClientContext context;
+    const grpc::Status status = fixture_.stub().GetParetoFront(&context, request, &front);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return front;
+  };
+  for (const bool feasible_only : {false, true}) {
+    v1::GetParetoFrontRequest request;
+    request.set_parent(name);
+    request.set_feasible_only(feasible_only);
+    request.set_within_points(25);
+    const v1::GetParetoFrontResponse front = front_of(request);
+    // Costs are whole numbers of 0…10, accuracies tenths.
+    double dearest = 0, best = 0;
+    std::set<std::pair<int, int>> cells;
+    for (const v1::Candidate& candidate : all.candidates()) {
+      dearest = std::max(dearest, candidate.costs(0).value());
+      if (feasible_only && !candidate.feasible()) continue;
+      best = std::max(best, candidate.search().accuracy());
+      for (int cost = static_cast<int>(candidate.costs(0).value()); cost < 10; ++cost) {
+        for (int tenth = 0; tenth < std::lround(10 * candidate.search().accuracy()); ++tenth) {
+          cells.emplace(cost, tenth);
+        }
+      }
+    }
+    ASSERT_EQ(dearest, 10);
+    EXPECT_EQ(front.reference_cost(), 10);
+    EXPECT_EQ(front.reference_accuracy(), 0);
+    EXPECT_NEAR(front.hypervolume(), static_cast<double>(cells.size()) / 100, 1e-9);
+    std::string cheapest;
+    for (const v1::Candidate& candidate : front.candidates()) {
+      if (cheapest.empty() && candidate.search().accuracy() >= best - 0.25) cheapest = candidate.name();
+    }
+    EXPECT_EQ(front.cheapest_within(), cheapest);
+    const std::vector<std::string> names = [&] {
+      std::vector<std::string> on_front = {""};
+      for (const v1::Candidate& candidate : front.candidates()) on_front.push_back(candidate.name());
+      return on_front;
+    }();
+    EXPECT_THAT(names, testing::Contains(front.knee()));
+    request.clear_within_points();
+    request.set_reference_cost(5);
+    request.set_reference_accuracy(0.2);
+    const v1::GetParetoFrontResponse nearer = front_of(request);
+    const auto inside = std::count_if(cells.begin(), cells.end(),
+                                      [](const auto& cell) { return cell.first < 5 && cell.second >= 2; });
+    EXPECT_NEAR(nearer.hypervolume(), static_cast<double>(inside) / 40, 1e-9);
+    EXPECT_EQ(nearer.cheapest_within(), "");
+  }
+  const std::vector<std::function<void(v1::GetParetoFrontRequest&)>> nonsense = {
+      [](auto& r) { r.set_within_points(-1); },        [](auto& r) { r.set_within_points(std::nan("")); },
+      [](auto& r) { r.set_within_points(100.5); },     [](auto& r) { r.set_reference_cost(0); },
+      [](auto& r) { r.set_reference_cost(INFINITY); }, [](auto& r) { r.set_reference_accuracy(1); },
+      [](auto& r) { r.set_reference_accuracy(-0.1); }};
+  for (const auto& spoil : nonsense) {
+    v1::GetParetoFrontRequest request;
+    request.set_parent(name);
+    spoil(request);
+    v1::GetParetoFrontResponse front;
+    grpc::ClientContext context;
+    EXPECT_EQ(CodeOf(fixture_.stub().GetParetoFront(&context, request, &front)), grpc::INVALID_ARGUMENT)
+        << request.ShortDebugString();
+  }
+}
+
+TEST_P(CandidateServiceTest, AFinishedJobIsChosenFromAnew) {
+  const std::string name = JobWithCandidates(40);
+  const auto choose = [&](const std::string& target, const std::string& metric,
+                          v1::ChooseCandidateResponse& choice) {
+    v1::ChooseCandidateRequest request;
+    request.set_parent(name);
+    request.set_target(target);
+    request.set_metric(metric);
+    grpc::ClientContext context;
+    return CodeOf(fixture_.stub().ChooseCandidate(&context, request, &choice));
+  };
+  v1::ChooseCandidateResponse choice;
+  EXPECT_EQ(choose("5", "", choice), grpc::FAILED_PRECONDITION) << "it runs";
+  ASSERT_TRUE(fixture_.AwaitWorker(name).Succeed(2).ok());
+  v1::ListCandidatesResponse all;
+  ASSERT_TRUE(List(Listing(name), &all).ok());
+  for (const int metric : {0, 1}) {
+    for (double target = 0.5; target < 14; ++target) {
+      const v1::Candidate* best = nullptr;
+      for (const v1::Candidate& candidate : all.candidates()) {
+        const auto cost = [&](const v1::Candidate& c) { return c.costs(metric).value(); };
+        if (cost(candidate) > target) continue;
+        if (best == nullptr || candidate.search().accuracy() > best->search().accuracy() ||
+            (candidate.search().accuracy() == best->search().accuracy() && cost(candidate) < cost(*best))) {
+          best = &candidate;
+        }
+      }
+      v1::ChooseCandidateResponse found;
+      ASSERT_EQ(choose(absl::StrCat(target), all.candidates(0).costs(metric).metric(), found), grpc::OK);
+      ASSERT_EQ(found.has_candidate(), best != nullptr);
+      EXPECT_EQ(found.candidate().name(), best != nullptr ? best->name() : "");
+      EXPECT_EQ(found.target(), target);
+      EXPECT_EQ(found.measured_min(), 0);
+      EXPECT_EQ(found.measured_max(), metric == 0 ? 10 : 12);
+    }
+  }
+  // A multiple of a format is worked out over the job's network.
+  v1::ChooseCandidateResponse relative;
+  ASSERT_EQ(choose("1x int4", "bops", relative), grpc::OK);
+  EXPECT_NEAR(relative.target(), 0.1495e9, 0.0001e9);
+  EXPECT_EQ(relative.unit(), "BOPs");
+  EXPECT_EQ(choose("cheap", "", choice), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(choose("5 KiB", "bops", choice), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(choose("5", "watts", choice), grpc::INVALID_ARGUMENT);
 }
 
 TEST_P(CandidateServiceTest, ExportsNeedASucceededJob) {

@@ -28,7 +28,15 @@ void FillEveryField(Message& message, int& counter) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
     ++counter;
+    if (field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      for (int item = 0; item < 2; ++item) FillEveryField(*reflection->AddMessage(&message, field), counter);
+      continue;
+    }
     if (field->is_repeated()) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        FillEveryField(*reflection->AddMessage(&message, field), counter);
+        continue;
+      }
       ASSERT_EQ(field->cpp_type(), FieldDescriptor::CPPTYPE_STRING);
       reflection->AddString(&message, field, absl::StrCat("text", counter));
       continue;
@@ -168,7 +176,7 @@ TEST(Convert, UnknownEnumNumbersNameTheirField) {
     EXPECT_THAT(violation.message, HasSubstr("77"));
   }
   EXPECT_THAT(fields, testing::UnorderedElementsAreArray(paths));
-  EXPECT_EQ(violations.size(), 8u);
+  EXPECT_EQ(violations.size(), 12u);
 }
 
 TEST(Convert, UnknownEnumMessagesListTheChoicesAsAJobFileWritesThem) {
@@ -292,6 +300,10 @@ TEST(Convert, AJobShowsWhatIsKnownOfIt) {
   EXPECT_FALSE(wire.has_result());
   EXPECT_EQ(wire.plan().constrained_metric(), "model_size");
   EXPECT_EQ(wire.plan().costs(0).basis(), "all layers");
+  EXPECT_EQ(wire.plan().costs(0).reachable_min(), 1e6);
+  EXPECT_FALSE(wire.plan().costs(0).has_at_most());
+  EXPECT_EQ(wire.plan().costs(1).reachable_max(), 1e300);
+  EXPECT_EQ(wire.plan().costs(1).at_most(), wire.plan().target());
   job.started_us = job.created_us + 1;
   job.ended_us = job.created_us + 2'500'000;
   job.result = SampleResult();
@@ -324,6 +336,11 @@ TEST(ConvertFuzz, NoBytesCrashTheCheck) {
   good.mutable_data()->set_path("/nowhere");
   good.mutable_space()->add_formats("int4");
   good.mutable_cost()->set_target("1.1x int4");
+  v1::CostLimit& limit = *good.mutable_cost()->add_limits();
+  limit.set_metric("table");
+  limit.set_at_most("2x int4");
+  good.mutable_cost()->add_report("asic-area");
+  good.mutable_cost()->set_table("layer,format,cost\n*,int4,1\n");
   good.mutable_training()->set_epochs(1);
   good.mutable_reward()->set_quality(v1::QUALITY_SOURCE_TRAIN_LOSS);
   const std::string seed_bytes = good.SerializeAsString();

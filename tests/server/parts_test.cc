@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "search/cost/cost_model.h"
+#include "server/candidate_choice.h"
 #include "server/candidate_listing.h"
 #include "server/catalogue.h"
 #include "server/convert_status.h"
@@ -328,12 +331,55 @@ TEST(CandidateListing, TheFrontEqualsBruteForce) {
     }
     std::vector<int64_t> front;
     double last = -1;
-    for (const auto& each : FrontOf(candidates, 1)) {
+    for (const size_t index : search::ParetoFront(PointsOf(candidates, 1))) {
+      const search::Candidate& each = candidates[index];
       front.push_back(each.number);
       EXPECT_GT(each.costs[1], last);
       last = each.costs[1];
     }
     EXPECT_THAT(front, testing::UnorderedElementsAreArray(expected));
+  }
+}
+
+TEST(CandidateChoice, KeepsTheOtherLimitsAndGivesTiesToTheCheaper) {
+  PlanSummary plan = SampleJob("x").plan;
+  plan.cost_names = {"bops", "model_size", "asic-area"};
+  plan.constrained = 1;
+  plan.cost_limits = {std::nullopt, 10, 5};
+  const auto candidate = [](int64_t number, double accuracy, double loss, std::vector<double> costs) {
+    search::Candidate made = SampleCandidate(number);
+    made.search = {accuracy, loss, 100};
+    made.costs = std::move(costs);
+    return made;
+  };
+  const std::vector<search::Candidate> all = {
+      candidate(1, 0.9, 0.2, {7, 50, 4}), candidate(2, 0.9, 0.1, {8, 60, 5}),
+      candidate(3, 0.95, 0.1, {6, 9, 6}), candidate(4, 0.9, 0.1, {7, 70, 5}),
+      candidate(5, 0.9, std::nan(""), {1, 1, 1})};
+  const auto chosen = [&](int64_t cost, double target) {
+    const Choice choice = ChooseWithin(all, plan, cost, target);
+    return choice.candidate ? choice.candidate->number : 0;
+  };
+  EXPECT_EQ(chosen(0, 8), 4) << "the third is over the limit of area; the job's own target has gone";
+  EXPECT_EQ(chosen(0, 7), 4);
+  EXPECT_EQ(chosen(0, 6), 5);
+  EXPECT_EQ(chosen(0, 0.5), 0);
+  EXPECT_EQ(chosen(2, 6), 3) << "the new target takes the place of the limit";
+  EXPECT_EQ(chosen(1, 50), 1);
+  const Choice choice = ChooseWithin(all, plan, 0, 0.5);
+  ASSERT_TRUE(choice.measured.has_value());
+  EXPECT_EQ(choice.measured->min, 1);
+  EXPECT_EQ(choice.measured->max, 8);
+  plan.cost_limits[2] = 0.5;
+  EXPECT_FALSE(ChooseWithin(all, plan, 0, 99).measured.has_value());
+}
+
+TEST(Catalogue, EveryCostSaysItsUnitAndBasis) {
+  const v1::ListCostsResponse costs = CostCatalogue();
+  EXPECT_EQ(costs.costs_size(), static_cast<int>(search::CostModelNames().size()));
+  for (const v1::CostMetric& metric : costs.costs()) {
+    EXPECT_FALSE(metric.unit().empty()) << metric.name();
+    EXPECT_GT(metric.basis().size(), 50u) << metric.name();
   }
 }
 

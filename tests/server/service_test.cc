@@ -303,7 +303,10 @@ TEST_P(ServiceTest, DeletingEndsTheWatch) {
 }
 
 TEST_P(ServiceTest, CataloguesAndServerInfo) {
-  grpc::ClientContext formats_context, models_context, info_context;
+  grpc::ClientContext formats_context, costs_context, models_context, info_context;
+  v1::ListCostsResponse costs;
+  ASSERT_TRUE(fixture_.stub().ListCosts(&costs_context, {}, &costs).ok());
+  EXPECT_EQ(costs.costs(0).name(), "bops");
   v1::ListFormatsResponse formats;
   ASSERT_TRUE(fixture_.stub().ListFormats(&formats_context, {}, &formats).ok());
   EXPECT_GT(formats.formats_size(), 50);

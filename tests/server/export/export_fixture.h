@@ -27,10 +27,12 @@ class ExportFixture {
     spec.model.width_multiplier = width_multiplier;
     spec.data.name = "tiny";
     spec.data.search_images = 100;
-    spec.reward.probe_images = 50;
     spec.training.recalibration_images = 64;
     spec.space.formats = {"int4", "e2m1", "int8"};
     spec.cost.target = "1.1x int4";
+    search::SetAlgorithmDefaults(search::Algorithm::kReinforce, spec);
+    spec.training.ranges = {};
+    spec.reward.probe_images = 50;
     spec.seed = 18446744073709551615u;
     DatasetInfo data{"tiny", "Made up.", 1, 28, 28, 10, 1000, 200, "", {}};
     for (int i = 0; i < 10; ++i) data.labels.push_back("class " + std::to_string(i));

@@ -13,6 +13,16 @@ SCHEMA = json.loads((ROOT / "server/export/precis-export-v1.schema.json").read_t
 GOLDEN = json.loads((ROOT / "tests/golden/export/resnet8.json").read_text(encoding="utf-8"))
 
 
+def with_product(document):
+    """The same with its second layer a product of two activations, as the exporter writes one."""
+    changed = copy.deepcopy(document)
+    layer = changed["layers"][1]
+    layer["kind"] = "matmul"
+    layer["second_operand"] = copy.deepcopy(layer["activation"])
+    del layer["weight"]
+    return changed
+
+
 def resolve(schema):
     if "$ref" in schema:
         return SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[1]]
@@ -61,10 +71,19 @@ class SchemaTest(unittest.TestCase):
         self.validator = jsonschema.Draft7Validator(SCHEMA)
 
     def test_golden_export_fits(self):
-        self.assertEqual([e.message for e in self.validator.iter_errors(GOLDEN)], [])
+        for document in (GOLDEN, with_product(GOLDEN)):
+            self.assertEqual([e.message for e in self.validator.iter_errors(document)], [])
 
     def test_golden_export_has_every_property_of_the_schema(self):
-        self.assertEqual(sorted(set(properties(SCHEMA)) - set(values(GOLDEN))), [])
+        seen = set(values(GOLDEN)) | set(values(with_product(GOLDEN)))
+        self.assertEqual(sorted(set(properties(SCHEMA)) - seen), [])
+
+    def test_a_product_has_a_second_operand_and_no_weight(self):
+        for change in (lambda layer: layer.pop("second_operand"),
+                       lambda layer: layer.update(weight=GOLDEN["layers"][1]["weight"])):
+            broken = with_product(GOLDEN)
+            change(broken["layers"][1])
+            self.assertFalse(self.validator.is_valid(broken))
 
     def test_every_member_is_required_and_typed(self):
         checked = 0

@@ -1,0 +1,362 @@
+// What a step trains, and what is learned from it.
+#include "search/trunk.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "search/bounded_choice.h"
+#include "search/controller/evolution.h"
+#include "search/controller/random.h"
+#include "search/controller/reinforce.h"
+#include "search/effects.h"
+#include "search/format_error.h"
+#include "search/plan_costs.h"
+#include "search/reward.h"
+#include "supernet/formats/check.h"
+
+namespace precis::search {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+CostTable CostsOf(const Plan& plan) {
+  CostTable costs;
+  for (const Decision& decision : plan.space.decisions) {
+    costs.emplace_back();
+    for (size_t o = 0; o < decision.options.size(); ++o) {
+      costs.back().push_back(OptionCost(*plan.costs[plan.constrained], decision, o));
+    }
+  }
+  return costs;
+}
+
+std::unique_ptr<Controller> MakeController(const Plan& plan, size_t target) {
+  const uint64_t seed = plan.spec.seed + target;
+  switch (plan.spec.controller.algorithm) {
+    case Algorithm::kRandom:
+      return std::make_unique<RandomController>(CostsOf(plan), plan.targets, seed);
+    case Algorithm::kEvolution:
+      return std::make_unique<EvolutionController>(CostsOf(plan), plan.targets, seed);
+    default:
+      break;
+  }
+  std::vector<int> counts;
+  for (const Decision& decision : plan.space.decisions) {
+    counts.push_back(static_cast<int>(decision.options.size()));
+  }
+  return std::make_unique<ReinforceController>(
+      counts, ReinforceOptions{plan.spec.controller, plan.warmup_steps, plan.search_steps, seed});
+}
+
+}  // namespace
+
+Trunk::Trunk(const Plan& plan, OracleSession& session, Controller* controller)
+    : plan_(plan),
+      session_(session),
+      family_([&] {
+        switch (plan.spec.controller.algorithm) {
+          case Algorithm::kReinforce:
+          case Algorithm::kFliqs:
+          case Algorithm::kTunas:
+            return Family::kPolicy;
+          case Algorithm::kRandom:
+          case Algorithm::kEvolution:
+            return Family::kPopulation;
+          case Algorithm::kPrecis:
+          case Algorithm::kSensitivity:
+          case Algorithm::kUniform:
+            break;
+        }
+        return Family::kAnswers;
+      }()),
+      screening_(plan),
+      widest_(plan.space.Apply(screening_.widest())),
+      samples_(OptionErrors(plan.space), plan.search_steps),
+      generator_(plan.spec.seed ^ 0x5bd1e995),
+      worst_reward_(kNone),
+      worst_quality_(kNone) {
+  // One population serves all targets.
+  const size_t count = family_ == Family::kPolicy ? plan.targets.size() : 1;
+  for (size_t t = 0; t < count; ++t) {
+    if (t == 0 && controller != nullptr) {
+      controllers_.push_back(controller);
+      continue;
+    }
+    owned_.push_back(MakeController(plan, t));
+    controllers_.push_back(owned_.back().get());
+  }
+}
+
+absl::Status Trunk::Step(int64_t step) {
+  switch (family_) {
+    case Family::kPolicy:
+      return PolicyStep(step);
+    case Family::kAnswers:
+      return AnswersStep(step);
+    case Family::kPopulation:
+      return PopulationStep(step);
+  }
+  return absl::OkStatus();
+}
+
+// Spreads the widest steps evenly by their share, so that no random stream is needed.
+bool Trunk::TrainsWidest(int64_t step) {
+  const ControllerSpec& controller = plan_.spec.controller;
+  const double left =
+      step < plan_.warmup_steps ? 1 - static_cast<double>(step) / static_cast<double>(plan_.warmup_steps) : 0;
+  widest_due_ += controller.widest_share + (controller.widest_probability - controller.widest_share) * left;
+  if (widest_due_ < 0.5) return false;
+  widest_due_ -= 1;
+  return true;
+}
+
+void Trunk::Learn(Controller& controller, const Choices& choices, double cost, double quality) {
+  double reward = worst_reward_;
+  const size_t target = static_cast<size_t>(std::find(controllers_.begin(), controllers_.end(), &controller) -
+                                            controllers_.begin());
+  if (std::isfinite(quality)) {
+    reward = Reward(plan_.spec.reward, quality, cost, plan_.targets[target]);
+    worst_reward_ = std::fmin(worst_reward_, reward);
+    worst_quality_ = std::fmin(worst_quality_, quality);
+  } else {
+    quality = worst_quality_;
+  }
+  controller.Observe(choices, reward);
+  // Uniform samples of a wide space are mostly far from any that a policy would keep, where no sum over
+  // layers describes them; with a screening there is better to go by.
+  const int64_t step = session_.meter.progress.step;
+  const bool warming = step <= plan_.warmup_steps && plan_.spec.controller.screening_images > 0;
+  if (std::isfinite(quality) && !warming) samples_.Add(step - 1, choices, quality);
+  session_.meter.AddSample(reward, cost);
+}
+
+absl::Status Trunk::PolicyStep(int64_t step) {
+  Progress& progress = session_.meter.progress;
+  if (step == plan_.warmup_steps) {
+    if (absl::Status status = screening_.Measure(session_); !status.ok()) return status;
+    for (Controller* each : controllers_) {
+      if (!screening_.effects().empty()) each->Prefer(screening_.Preferences());
+    }
+  }
+  Controller& controller = *controllers_[static_cast<size_t>(step) % controllers_.size()];
+  const Choices choices = controller.Propose(step);
+  const Assignment assignment = plan_.space.Apply(choices);
+  const bool widest = TrainsWidest(step);
+  const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? widest_ : assignment);
+  if (!outcome.ok()) return outcome.status();
+  // The fate of a step at the widest formats says nothing of the sample; a probe does.
+  const bool probes = plan_.spec.reward.quality == QualitySource::kSearchAccuracy;
+  if (!widest || (probes && outcome->applied)) {
+    const absl::StatusOr<double> quality = session_.MeasureQuality(assignment, *outcome);
+    if (!quality.ok()) return quality.status();
+    const double target = plan_.targets[static_cast<size_t>(step) % controllers_.size()];
+    Learn(controller, choices, BindingCost(plan_, assignment, target), *quality);
+  }
+  const PolicySummary policy = Summary();
+  progress.mean_entropy = policy.mean_entropy;
+  progress.mean_max_probability = policy.mean_max_probability;
+  return session_.Report();
+}
+
+// The answers of all targets from what has been screened, or the uniform ones.
+absl::Status Trunk::Answer() {
+  if (algorithm() == Algorithm::kUniform) {
+    for (double target : plan_.targets) {
+      const Reference* best = nullptr;
+      double most = 0;
+      for (const Reference& reference : plan_.references) {
+        const double cost = BindingCost(plan_, reference.assignment, target);
+        const bool is_uniform = reference.name.rfind("uniform", 0) == 0;
+        if (!is_uniform || cost > target || (best != nullptr && cost <= most)) continue;
+        best = &reference;
+        most = cost;
+      }
+      // Where no uniform one fits, the cheapest of all is all there is.
+      answers_.push_back(best == nullptr
+                             ? MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), target)
+                             : *plan_.space.ChoicesOf(best->assignment));
+    }
+    return absl::OkStatus();
+  }
+  if (absl::Status status = screening_.Measure(session_); !status.ok()) return status;
+  const Effects effects = SmoothedEffects(
+      plan_.space, cost_model(),
+      screening_.effects().empty() ? EqualLogProbabilities(CostsOf(plan_)) : screening_.effects());
+  for (double target : plan_.targets) {
+    answers_.push_back(MostProbableWithin(plan_, effects, target));
+  }
+  refinement_.emplace(plan_, effects);
+  return absl::OkStatus();
+}
+
+bool Trunk::RefinesAfter(int64_t step) const {
+  const int64_t rounds = plan_.spec.controller.refinements;
+  const int64_t steps = plan_.search_steps - plan_.warmup_steps;
+  const int64_t done = step + 1 - plan_.warmup_steps;
+  return rounds > 0 && done > 0 && done * rounds / steps > (done - 1) * rounds / steps;
+}
+
+absl::Status Trunk::AnswersStep(int64_t step) {
+  const bool only_widest = algorithm() == Algorithm::kSensitivity;
+  if (step == plan_.warmup_steps && !only_widest) {
+    if (absl::Status status = Answer(); !status.ok()) return status;
+  }
+  const bool widest = only_widest || step < plan_.warmup_steps;
+  const size_t turn = static_cast<size_t>(step - plan_.warmup_steps) % plan_.targets.size();
+  const Assignment assignment = widest ? widest_ : plan_.space.Apply(answers_[turn]);
+  const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+  if (!outcome.ok()) return outcome.status();
+  if (outcome->applied && !widest) {
+    // There is no reward; the loss and the cost of what is trained say how it goes.
+    session_.meter.AddSample(-outcome->loss, TotalCost(cost_model(), assignment));
+  }
+  if (absl::Status status = session_.Report(); !status.ok()) return status;
+  if (algorithm() != Algorithm::kPrecis || !RefinesAfter(step)) return absl::OkStatus();
+  for (size_t t = 0; t < plan_.targets.size(); ++t) {
+    if (absl::Status status = Refine(t); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trunk::Refine(size_t target) {
+  if (algorithm() != Algorithm::kPrecis || plan_.spec.controller.refinements == 0 ||
+      plan_.spec.controller.screening_images == 0) {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Choices> better = refinement_->Improve(session_, answers_[target], plan_.targets[target]);
+  if (!better.ok()) return better.status();
+  answers_[target] = *std::move(better);
+  return absl::OkStatus();
+}
+
+absl::Status Trunk::PopulationStep(int64_t step) {
+  Choices choices;
+  for (const Decision& decision : plan_.space.decisions) {
+    choices.push_back(static_cast<int>(UniformIndex(decision.options.size(), generator_)));
+  }
+  const Assignment assignment = TrainsWidest(step) ? widest_ : plan_.space.Apply(choices);
+  const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
+  if (!outcome.ok()) return outcome.status();
+  return session_.Report();
+}
+
+int64_t Trunk::Evaluations() const {
+  const int64_t asked = plan_.spec.controller.evaluations;
+  const int64_t images = plan_.spec.controller.screening_images;
+  if (asked > 0 || images == 0) return asked;
+  // As many images as precis measures on.
+  const auto rounds =
+      static_cast<double>(plan_.spec.controller.refinements) * static_cast<double>(plan_.targets.size());
+  const double all = screening_.Images() + rounds * Refinement::ImagesOf(plan_);
+  return static_cast<int64_t>(all / static_cast<double>(images));
+}
+
+absl::Status Trunk::MeasurePopulation() {
+  const int64_t images = plan_.spec.controller.screening_images;
+  for (int64_t i = 0; images > 0 && i < Evaluations(); ++i) {
+    const Choices choices = controllers_.front()->Propose(i);
+    const Assignment assignment = plan_.space.Apply(choices);
+    const absl::StatusOr<double> quality = session_.Screen(assignment, images);
+    if (!quality.ok()) return quality.status();
+    controllers_.front()->Observe(choices, *quality);
+    measured_.push_back({choices, *quality});
+    if (absl::Status status = session_.Report(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trunk::Conclude() {
+  if (family_ == Family::kPopulation) return MeasurePopulation();
+  if (family_ == Family::kAnswers && answers_.empty()) return Answer();
+  if (family_ == Family::kPolicy) {
+    estimate_ = samples_.Estimate();
+    estimate_.effects = screening_.Blend(estimate_);
+  }
+  return absl::OkStatus();
+}
+
+std::optional<Choices> Trunk::Best(size_t target) const {
+  const double budget = plan_.targets[target];
+  if (family_ == Family::kPolicy) {
+    return MostProbableWithin(plan_, controllers_[target]->LogProbabilities(), budget);
+  }
+  if (family_ == Family::kAnswers) {
+    return answers_.empty() ? std::nullopt : std::optional<Choices>(answers_[target]);
+  }
+  const Measured* best = nullptr;
+  for (const Measured& each : measured_) {
+    if (BindingCost(plan_, plan_.space.Apply(each.choices), budget) > budget) continue;
+    if (best == nullptr || each.quality > best->quality) best = &each;
+  }
+  if (best != nullptr) return best->choices;
+  if (measured_.empty()) return std::nullopt;
+  // None that was proposed fits.
+  return MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), budget);
+}
+
+std::vector<Proposal> Trunk::Proposals(size_t target, size_t samples) const {
+  std::vector<Proposal> proposals;
+  const double budget = plan_.targets[target];
+  if (const std::optional<Choices> best = Best(target)) {
+    proposals.push_back({*best, family_ == Family::kPolicy ? "most probable" : "best found"});
+  }
+  if (const std::optional<Choices> estimated = EstimatedBest(budget)) {
+    proposals.push_back({*estimated, "estimated best"});
+  }
+  const std::vector<PricedSample> priced = PricedSamples(budget);
+  for (size_t sample : BestWithin(priced, budget, samples)) proposals.push_back({Sample(sample), ""});
+  return proposals;
+}
+
+std::optional<Choices> Trunk::EstimatedBest(double budget) const {
+  if (family_ == Family::kPolicy) {
+    return MostProbableWithin(plan_, estimate_.effects, budget);
+  }
+  if (!refinement_.has_value()) return std::nullopt;
+  return MostProbableWithin(plan_, refinement_->effects(), budget);
+}
+
+std::vector<PricedSample> Trunk::PricedSamples(double budget) const {
+  std::vector<PricedSample> priced;
+  priced.reserve(estimate_.samples.size());
+  for (const SampleEstimate& sample : estimate_.samples) {
+    const Assignment assignment = plan_.space.Apply(sample.choices);
+    priced.push_back(
+        {BindingCost(plan_, assignment, budget), sample.quality, session_.book.Contains(assignment)});
+  }
+  return priced;
+}
+
+PolicySummary Trunk::Summary() const {
+  PolicySummary mean;
+  for (const Controller* each : controllers_) {
+    const PolicySummary one = each->Summary();
+    mean.mean_entropy += one.mean_entropy / static_cast<double>(controllers_.size());
+    mean.mean_max_probability += one.mean_max_probability / static_cast<double>(controllers_.size());
+  }
+  if (family_ == Family::kAnswers && !answers_.empty()) return {.mean_entropy = 0, .mean_max_probability = 1};
+  return mean;
+}
+
+double Trunk::ImagesAhead(int64_t step) const {
+  const ProgressMeter& meter = session_.meter;
+  const auto steps = static_cast<double>(plan_.search_steps - step);
+  const double probe = family_ == Family::kPolicy ? meter.probe_images() : 0;
+  double measured = 0;
+  if (family_ == Family::kPopulation) {
+    measured = static_cast<double>(Evaluations() * plan_.spec.controller.screening_images);
+  } else if (answers_.empty() && (family_ == Family::kAnswers || step <= plan_.warmup_steps)) {
+    measured = screening_.Images();
+  }
+  if (algorithm() == Algorithm::kPrecis && refinement_.has_value()) {
+    const double share =
+        steps / static_cast<double>(std::max<int64_t>(plan_.search_steps - plan_.warmup_steps, 1));
+    measured += std::ceil(share * static_cast<double>(plan_.spec.controller.refinements)) *
+                static_cast<double>(plan_.targets.size()) * Refinement::ImagesOf(plan_);
+  }
+  return steps * (meter.step_images() + probe) + measured;
+}
+
+}  // namespace precis::search
