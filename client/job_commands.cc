@@ -173,7 +173,7 @@ absl::StatusOr<int> List(Session session, const ListOptions& options) {
     for (const v1::Job& job : jobs)
       table.AddRow({job.name(), job.spec().display_name(), StateName(job.state()),
                     ExactNumber(job.progress().fraction()), job.spec().model().name(),
-                    job.spec().data().name(), job.spec().cost().target(), job.error()});
+                    job.spec().data().name(), AskedTarget(job.spec().cost()), job.error()});
     *session.environment.out << table.Csv();
   } else {
     Table table(
@@ -181,7 +181,7 @@ absl::StatusOr<int> List(Session session, const ListOptions& options) {
     for (const v1::Job& job : jobs)
       table.AddRow({job.name(), StateName(job.state()),
                     absl::StrFormat("%.0f%%", 100 * job.progress().fraction()), job.spec().model().name(),
-                    job.spec().data().name(), job.spec().cost().target(), TimeText(job.create_time()),
+                    job.spec().data().name(), AskedTarget(job.spec().cost()), TimeText(job.create_time()),
                     job.spec().display_name()});
     *session.environment.out << table.Text();
     if (jobs.empty()) *session.environment.err << "No job. Submit one with: precis submit JOB.yaml\n";

@@ -143,6 +143,11 @@ std::string ConstrainedUnit(const v1::Plan& plan) {
   return "";
 }
 
+std::string AskedTarget(const v1::CostSpec& cost) {
+  const int64_t count = std::max<int64_t>(cost.targets_size(), cost.range().count());
+  return count > 0 ? absl::StrCat(count, count == 1 ? " target" : " targets") : cost.target();
+}
+
 std::string TargetText(const v1::Job& job) {
   const std::string unit = ConstrainedUnit(job.plan());
   const std::string text = CostText(job.plan().target(), unit);

@@ -31,5 +31,7 @@ std::string ConstrainedUnit(const v1::Plan& plan);
 
 // "0.2357 GBOPs (1.1x int4)": what was asked for beside it, where that is not the figure itself.
 std::string TargetText(const v1::Job& job);
+// As it was asked for, in a few characters: "1.1x int4", "8 targets".
+std::string AskedTarget(const v1::CostSpec& cost);
 
 }  // namespace precis::client

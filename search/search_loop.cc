@@ -218,8 +218,7 @@ absl::Status SearchRun::FinishLeg(size_t target, const std::vector<size_t>& comp
   book[best].origin = Origin::kFinal;
   book[best].label = absl::StrCat("answer within ", plan_.target_texts[target]);
   if (absl::Status status = session_.EvaluateCandidate(best, Split::kTest); !status.ok()) return status;
-  return oracle_.SaveWeights(book[best].assignment,
-                             StepWeightsPath(weights_path_, progress_.step, plan_.total_steps));
+  return oracle_.SaveWeights(book[best].assignment, AnswerWeightsPath(weights_path_, book[best].number));
 }
 
 absl::Status SearchRun::EvaluateFloat() {
@@ -269,7 +268,8 @@ absl::Status SearchRun::Finish() {
     session_.meter.SetAhead(stale * meter.evaluation_images(false));
     if (absl::Status status = session_.EvaluateStale(open); !status.ok()) return status;
     session_.meter.Done(0);
-    return session_.Report();
+    if (absl::Status status = session_.Report(); !status.ok()) return status;
+    return oracle_.SaveWeights(book[finals_.back()].assignment, weights_path_);
   }
   session_.meter.SetAhead((stale + 1) * meter.evaluation_images(false) +
                           tests * meter.evaluation_images(true));
@@ -291,7 +291,7 @@ absl::Status SearchRun::Finish() {
 
 SearchResult SearchRun::result() const {
   SearchResult result = result_;
-  result.final_candidate = session_.book[finals_.front()].number;
+  result.final_candidate = session_.book[session_.book.BestWithin(finals_, plan_.target)].number;
   result.rejected_steps = progress_.rejected_steps;
   result.images_trained = session_.meter.images_trained;
   result.images_evaluated = session_.meter.images_evaluated;
@@ -318,12 +318,11 @@ const char* PhaseName(Phase phase) {
   return "unknown";
 }
 
-std::string StepWeightsPath(const std::string& weights_path, int64_t step, int64_t total_steps) {
-  if (step == total_steps) return weights_path;
+std::string AnswerWeightsPath(const std::string& weights_path, int64_t number) {
   const std::string suffix = ".safetensors";
   const bool has_suffix = absl::EndsWith(weights_path, suffix);
-  return absl::StrCat(weights_path.substr(0, weights_path.size() - (has_suffix ? suffix.size() : 0)), "-step",
-                      step, has_suffix ? suffix : "");
+  return absl::StrCat(weights_path.substr(0, weights_path.size() - (has_suffix ? suffix.size() : 0)),
+                      "-candidate", number, has_suffix ? suffix : "");
 }
 
 namespace {

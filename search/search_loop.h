@@ -22,8 +22,8 @@
 //            references and final on the test split. Weights are saved, calibrated for the final
 //            configuration. of several: what was compared at the freeze is evaluated again at the end of the
 //            leg, the best is the target's final, is tested once, and its weights are saved
-//            (StepWeightsPath); float is measured after the first leg. At the very end all that is not final
-//            is measured under the last weights.
+//            (AnswerWeightsPath); float is measured after the first leg. At the very end all that is not
+//            final is measured under the last weights.
 //
 // Candidates of one target are at most: the references, two proposals, and finish.sampled_candidates others
 // (a third of them at most from the evaluations during the search).
@@ -82,7 +82,7 @@ class SearchSink {
 };
 
 struct SearchResult {
-  int64_t final_candidate = 0;  // number of the answer for the first of the plan's targets
+  int64_t final_candidate = 0;  // number of the answer: of several the best by accuracy
   Quality float_search;         // fp32 everywhere under the final weights: what the formats cost in accuracy
   Quality float_test;
   int64_t rejected_steps = 0;
@@ -91,9 +91,9 @@ struct SearchResult {
   int64_t images_evaluated = 0;  // through probes and evaluations, recalibration included
 };
 
-// Where the weights as of `step` go: the path itself at the end of the job, else next to it:
-// weights-step844.safetensors.
-std::string StepWeightsPath(const std::string& weights_path, int64_t step, int64_t total_steps);
+// Where the weights of one of several targets' answers go, by the candidate's number: next to the path,
+// weights-candidate7.safetensors. Everything else was measured under the weights in the path itself.
+std::string AnswerWeightsPath(const std::string& weights_path, int64_t number);
 
 // weights_path: where the final weights go. Returns the oracle's or the sink's error, if any.
 absl::StatusOr<SearchResult> RunSearch(const Plan& plan, Oracle& oracle, SearchSink& sink,

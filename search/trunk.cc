@@ -290,10 +290,7 @@ std::optional<Choices> Trunk::Best(size_t target) const {
     if (BindingCost(plan_, plan_.space.Apply(each.choices), budget) > budget) continue;
     if (best == nullptr || each.quality > best->quality) best = &each;
   }
-  if (best != nullptr) return best->choices;
-  if (measured_.empty()) return std::nullopt;
-  // None that was proposed fits.
-  return MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), budget);
+  return best == nullptr ? std::nullopt : std::optional<Choices>(best->choices);
 }
 
 std::vector<Proposal> Trunk::Proposals(size_t target, size_t samples) const {
@@ -304,6 +301,11 @@ std::vector<Proposal> Trunk::Proposals(size_t target, size_t samples) const {
   }
   if (const std::optional<Choices> estimated = EstimatedBest(budget)) {
     proposals.push_back({*estimated, "estimated best"});
+  }
+  if (proposals.empty()) {
+    // Nothing that was measured fits.
+    proposals.push_back(
+        {MostProbableWithin(plan_, EqualLogProbabilities(CostsOf(plan_)), budget), "cheapest"});
   }
   const std::vector<PricedSample> priced = PricedSamples(budget);
   for (size_t sample : BestWithin(priced, budget, samples)) proposals.push_back({Sample(sample), ""});

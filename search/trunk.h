@@ -2,15 +2,14 @@
 //
 // The algorithm decides what a step trains and what is measured:
 //
-//   policy      reinforce, fliqs, tunas: every target has a controller, and the steps serve the targets in
-//   turn.
+//   policy      reinforce, fliqs, tunas: every target has a controller; the steps serve the targets in turn.
 //               Train what it proposes (or the widest formats, by ControllerSpec's shares), probe, reward,
 //               learn; uniform sampling first. Between warm-up and policy every option is screened by itself,
 //               if the job says so.
 //   answers     precis: the warm-up trains the widest formats; then every option is screened and every target
 //               gets an answer, the best within it. The remaining steps train the answers in turn; at
 //               `refinements` equal intervals, the last at the end, each is measured around and may move
-//               (search/refinement.h).
+//               (search/refinement.h), and once more before its own leg.
 //               sensitivity: trains the widest formats throughout, screens at the end, and answers.
 //               uniform: trains the answers, which are the dearest uniform configurations within the targets.
 //   population  random, evolution: train uniform samples (or the widest formats, likewise). At the end the

@@ -48,7 +48,9 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job.spec, job.plan.fingerprint);
   if (!plan.ok()) return plan.status();
   // Answers for several targets have weights of their own; all else was measured under the last.
-  const std::string weights_path = files.StepWeightsPath(job.id, chosen->step, job.plan.total_steps);
+  const bool has_own = job.plan.targets.size() > 1 && chosen->origin == search::Origin::kFinal;
+  const std::string weights_path =
+      has_own ? files.AnswerWeightsPath(job.id, number) : files.WeightsPath(job.id);
   absl::StatusOr<WeightFile> weights = ReadWeightFile(weights_path);
   if (!weights.ok()) return weights.status();
 

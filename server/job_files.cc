@@ -46,8 +46,8 @@ std::string JobFiles::WeightsPath(const std::string& job_id) const {
   return absl::StrCat(Folder(job_id), "/", kWeightsFile);
 }
 
-std::string JobFiles::StepWeightsPath(const std::string& job_id, int64_t step, int64_t total_steps) const {
-  return search::StepWeightsPath(WeightsPath(job_id), step, total_steps);
+std::string JobFiles::AnswerWeightsPath(const std::string& job_id, int64_t number) const {
+  return search::AnswerWeightsPath(WeightsPath(job_id), number);
 }
 
 absl::Status JobFiles::MakeFolder(const std::string& job_id) const {

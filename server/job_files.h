@@ -19,8 +19,8 @@ class JobFiles {
 
   std::string LogPath(const std::string& job_id) const;
   std::string WeightsPath(const std::string& job_id) const;
-  // Of the weights as of a step of a job of so many (search::StepWeightsPath).
-  std::string StepWeightsPath(const std::string& job_id, int64_t step, int64_t total_steps) const;
+  // Of one of several targets' answers (search::AnswerWeightsPath).
+  std::string AnswerWeightsPath(const std::string& job_id, int64_t number) const;
 
   // UNAVAILABLE, naming the folder and the reason.
   absl::Status MakeFolder(const std::string& job_id) const;

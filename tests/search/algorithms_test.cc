@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
 #include <set>
 #include <string>
 
@@ -51,15 +50,17 @@ TEST_P(EveryAlgorithm, AnswersManyTargetsFromOneTraining) {
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(run.Count(Kind::kTrain), run.plan->total_steps);
 
-    std::map<Assignment*, int> tested;
     std::vector<const Candidate*> finals;
     for (const Candidate& candidate : run.sink.candidates) {
       EXPECT_EQ(candidate.test.has_value(), candidate.origin == Origin::kFinal) << candidate.label;
       EXPECT_EQ(candidate.feasible, run.Cost(candidate) <= run.plan->target);
       if (candidate.origin == Origin::kFinal) finals.push_back(&candidate);
-      EXPECT_TRUE(ReadWeightFile(StepWeightsPath(run.weights, candidate.step, run.plan->total_steps)).ok() ||
-                  candidate.step == run.plan->total_steps)
-          << "measured under weights that are kept";
+      const bool is_final = candidate.origin == Origin::kFinal;
+      const std::string path = is_final ? AnswerWeightsPath(run.weights, candidate.number) : run.weights;
+      EXPECT_TRUE(ReadWeightFile(path).ok()) << candidate.label;
+      if (!is_final) {
+        EXPECT_EQ(candidate.step, run.plan->total_steps) << "measured under weights that are kept";
+      }
     }
     // One answer may serve two targets, but each target has one within it.
     ASSERT_FALSE(finals.empty());
@@ -70,6 +71,9 @@ TEST_P(EveryAlgorithm, AnswersManyTargetsFromOneTraining) {
     }
     EXPECT_EQ(run.Count(Kind::kEvaluateTest), static_cast<int64_t>(finals.size()) + 1);
     EXPECT_EQ(run.Final(*result).origin, Origin::kFinal);
+    for (const Candidate* final : finals) {
+      EXPECT_LE(final->search.accuracy, run.Final(*result).search.accuracy) << "the job's answer is the best";
+    }
     EXPECT_EQ(run.sink.progress.back().fraction, 1);
   }
 }
@@ -85,6 +89,19 @@ TEST_P(EveryAlgorithm, TwoRunsAreIdentical) {
       EXPECT_EQ(a.oracle.calls()[i].assignment, b.oracle.calls()[i].assignment) << i;
     }
   }
+}
+
+// Nothing that is measured: the cheapest is all there is to propose.
+TEST(Random, WithoutMeasurementsAnswersWithTheCheapest) {
+  JobSpec spec = JobOf(Algorithm::kRandom);
+  spec.controller.screening_images = 0;
+  spec.space.overrides = {{.layers = "stem.*", .pin = "int5"}};  // so that no reference is in the space
+  spec.cost.target = "1.3x int2";
+  Trial run(spec);
+  EXPECT_TRUE(run.plan->references.empty());
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(run.Cost(run.Final(*result)), run.plan->cheapest);
 }
 
 // The warm-up, and what comes after it, train what the algorithm's description says.

@@ -8,34 +8,11 @@
 
 #include "search/cost/target.h"
 #include "search/plan_costs.h"
+#include "tests/search/made_up_cost.h"
 #include "tests/search/sample_job.h"
 
 namespace precis::search {
 namespace {
-
-// Costs that the test makes up, by layer and weight bits.
-class MadeUpCost final : public CostModel {
- public:
-  explicit MadeUpCost(std::vector<std::vector<double>> costs) : costs_(std::move(costs)) {}
-  std::string name() const override { return "made_up"; }
-  std::string unit() const override { return "units"; }
-  std::string basis() const override { return "made up for a test"; }
-  double LayerCost(size_t layer, const LayerFormats& formats) const override {
-    return costs_[layer][static_cast<size_t>(formats.weight.element.bits - 2)];
-  }
-
- private:
-  std::vector<std::vector<double>> costs_;
-};
-
-SearchSpace SpaceOf(size_t layers, int options) {
-  std::vector<LayerFormats> formats;
-  for (int bits = 2; bits < 2 + options; ++bits) {
-    const Format format{IntegerElement(bits), {}};
-    formats.push_back({format, format});
-  }
-  return SearchSpace::PerLayer(std::vector<Layer>(layers), formats);
-}
 
 struct Best {
   double value = -INFINITY;

@@ -6,34 +6,10 @@
 #include <cmath>
 #include <random>
 
-#include "supernet/formats/format.h"
+#include "tests/search/made_up_cost.h"
 
 namespace precis::search {
 namespace {
-
-// Costs that the test makes up, by layer and weight bits.
-class TableCost final : public CostModel {
- public:
-  explicit TableCost(std::vector<std::vector<double>> costs) : costs_(std::move(costs)) {}
-  std::string name() const override { return "table"; }
-  std::string unit() const override { return "units"; }
-  std::string basis() const override { return "made up for a test"; }
-  double LayerCost(size_t layer, const LayerFormats& formats) const override {
-    return costs_[layer][static_cast<size_t>(formats.weight.element.bits - 2)];
-  }
-
- private:
-  std::vector<std::vector<double>> costs_;
-};
-
-SearchSpace SpaceOf(size_t layers, int options) {
-  std::vector<LayerFormats> formats;
-  for (int bits = 2; bits < 2 + options; ++bits) {
-    const Format format{IntegerElement(bits), {}};
-    formats.push_back({format, format});
-  }
-  return SearchSpace::PerLayer(std::vector<Layer>(layers), formats);
-}
 
 struct Best {
   double value = -INFINITY;
@@ -73,7 +49,7 @@ TEST(MostProbableWithin, EqualsBruteForceOnRandomSmallSpaces) {
         values[l].push_back(coarse ? -static_cast<double>(generator() % 3) : std::log(1e-8 + uniform()));
       }
     }
-    const TableCost model(costs);
+    const MadeUpCost model(costs);
     const CostRange range = ReachableCost(model, space);
     const double target = range.min + uniform() * uniform() * (range.max - range.min);
     const Choices choices = MostProbableWithin(space, values, model, target);
@@ -89,20 +65,20 @@ TEST(MostProbableWithin, EqualsBruteForceOnRandomSmallSpaces) {
 
 TEST(MostProbableWithin, TakesTheArgmaxWhereItFits) {
   const SearchSpace space = SpaceOf(3, 3);
-  const TableCost model({{1, 2, 3}, {1, 2, 3}, {1, 2, 3}});
+  const MadeUpCost model({{1, 2, 3}, {1, 2, 3}, {1, 2, 3}});
   EXPECT_EQ(MostProbableWithin(space, {{-3, -2, -1}, {-1, -2, -3}, {-2, -1, -3}}, model, 6),
             (Choices{2, 0, 1}));
 }
 
 TEST(MostProbableWithin, GivesTiesToTheCheaper) {
   const SearchSpace space = SpaceOf(2, 3);
-  const TableCost model({{3, 2, 1}, {1, 2, 3}});
+  const MadeUpCost model({{3, 2, 1}, {1, 2, 3}});
   EXPECT_EQ(MostProbableWithin(space, {{-1, -1, -1}, {-1, -1, -1}}, model, 100), (Choices{2, 0}));
 }
 
 TEST(MostProbableWithin, IsFeasibleAtTheVeryCheapest) {
   const SearchSpace space = SpaceOf(4, 3);
-  const TableCost model({{1, 2, 3}, {3, 0.1, 5}, {0.7, 0.3, 0.2}, {1, 2, 3}});
+  const MadeUpCost model({{1, 2, 3}, {3, 0.1, 5}, {0.7, 0.3, 0.2}, {1, 2, 3}});
   const double least = ReachableCost(model, space).min;
   const Choices choices =
       MostProbableWithin(space, {{-9, -1, -1}, {-1, -9, -1}, {-1, -1, -9}, {-9, -1, 0}}, model, least);
@@ -125,7 +101,7 @@ TEST(MostProbableWithin, HandlesLargeSpaces) {
         values[l].push_back(std::log(1e-8 + uniform()));
       }
     }
-    const TableCost model(costs);
+    const MadeUpCost model(costs);
     const CostRange range = ReachableCost(model, space);
     const double target = range.min * 3;
     const Choices choices = MostProbableWithin(space, values, model, target);
@@ -137,7 +113,7 @@ TEST(MostProbableWithin, HandlesLargeSpaces) {
 TEST(MostProbableWithin, AnUnreachableTargetIsABrokenInvariant) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const SearchSpace space = SpaceOf(1, 2);
-  const TableCost model({{1, 2}});
+  const MadeUpCost model({{1, 2}});
   EXPECT_DEATH(MostProbableWithin(space, {{-1, -1}}, model, 0.5), "broken invariant");
 }
 
