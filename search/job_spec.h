@@ -127,7 +127,7 @@ struct ControllerSpec {
   // 0: it does, as in FLIQS.
   int64_t screening_images = 1024;
   // precis: how often it measures around its answer after the warm-up, 0…100.
-  int64_t refinements = 2;
+  int64_t refinements = 1;
   // random, evolution: configurations that are measured, for all targets together, on screening_images each.
   // 0: as many as precis would measure in screening and refinements.
   int64_t evaluations = 0;

@@ -12,8 +12,12 @@
 namespace precis::search {
 namespace {
 
-// The two that are compared at the end are measured on so many times the images of one effect.
+// An effect is measured on half of the screening's images, since there are many around every target; the two
+// that are compared at the end on so many times these.
 constexpr int64_t kVerification = 4;
+
+int64_t EffectImages(const Plan& plan) { return (plan.spec.controller.screening_images + 1) / 2; }
+
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
@@ -29,7 +33,7 @@ double Refinement::ImagesOf(const Plan& plan) {
   for (const Decision& decision : plan.space.decisions) {
     near += std::min<int64_t>(2, static_cast<int64_t>(decision.options.size()) - 1);
   }
-  return static_cast<double>((near + 2 * kVerification) * plan.spec.controller.screening_images);
+  return static_cast<double>((near + 2 * kVerification) * EffectImages(plan));
 }
 
 bool Refinement::IsNear(size_t decision, int from, size_t to) const {
@@ -57,7 +61,7 @@ Effects Refinement::EffectsAround(const Choices& answer, const Effects& measured
 }
 
 absl::StatusOr<Choices> Refinement::Improve(OracleSession& session, const Choices& answer, double budget) {
-  const int64_t images = plan_.spec.controller.screening_images;
+  const int64_t images = EffectImages(plan_);
   const absl::StatusOr<double> here = session.Screen(plan_.space.Apply(answer), images);
   if (!here.ok()) return here.status();
   Effects measured;

@@ -58,7 +58,7 @@ class SearchRun {
   std::vector<size_t> EnterProposals(size_t target);
   std::vector<size_t> WithoutAnswers(const std::vector<size_t>& indices) const;
   void EnterSpread();
-  absl::Status FinishLeg(size_t target, const std::vector<size_t>& compared);
+  absl::Status FinishLeg(size_t target, size_t frozen, const std::vector<size_t>& compared);
   absl::Status EvaluateFloat();
 
   const Plan& plan_;
@@ -81,7 +81,7 @@ double SearchRun::AheadOfLeg(size_t target) const {
   const auto sampled = static_cast<double>(plan_.spec.finish.sampled_candidates);
   const double steps = static_cast<double>(plan_.total_steps - progress_.step) * meter.step_images();
   if (HasManyTargets()) {
-    return steps + legs * (kLegProposals + kLegReferences) * 2 * meter.evaluation_images(false) +
+    return steps + legs * (kLegProposals + kLegReferences + 1) * meter.evaluation_images(false) +
            (legs + 1) * meter.evaluation_images(true) + references * meter.evaluation_images(false);
   }
   return steps + (references + sampled + 3) * meter.evaluation_images(false) +
@@ -179,9 +179,6 @@ std::vector<size_t> SearchRun::WithoutAnswers(const std::vector<size_t>& indices
 absl::Status SearchRun::Leg(size_t target) {
   progress_.phase = Phase::kFreeze;
   session_.meter.SetAhead(AheadOfLeg(target));
-  if (target > 0) {
-    if (absl::Status status = trunk_.Refine(target); !status.ok()) return status;
-  }
   const double budget = plan_.targets[target];
   std::vector<size_t> list = EnterReferences(budget, HasManyTargets() ? kLegReferences : SIZE_MAX);
   for (size_t proposal : EnterProposals(target)) list.push_back(proposal);
@@ -201,15 +198,20 @@ absl::Status SearchRun::Leg(size_t target) {
     if (absl::Status status = session_.Report(); !status.ok()) return status;
   }
   if (!HasManyTargets()) return absl::OkStatus();
-  return FinishLeg(target, list);
+  return FinishLeg(target, frozen, list);
 }
 
 // One of many targets: its answer is tested and its weights are kept.
-absl::Status SearchRun::FinishLeg(size_t target, const std::vector<size_t>& compared) {
+absl::Status SearchRun::FinishLeg(size_t target, size_t frozen, const std::vector<size_t>& compared) {
   progress_.phase = Phase::kFinish;
   CandidateBook& book = session_.book;
-  if (absl::Status status = session_.EvaluateStale(WithoutAnswers(compared)); !status.ok()) return status;
-  const size_t best = book.BestWithin(compared, plan_.targets[target]);
+  // What was compared with it at the freeze was not trained since; an earlier answer stands as it was
+  // measured.
+  std::vector<size_t> answers = {frozen};
+  std::copy_if(compared.begin(), compared.end(), std::back_inserter(answers),
+               [&](size_t index) { return book[index].origin == Origin::kFinal; });
+  if (absl::Status status = session_.EvaluateStale(WithoutAnswers(answers)); !status.ok()) return status;
+  const size_t best = book.BestWithin(answers, plan_.targets[target]);
   finals_.push_back(best);
   if (target == 0) {
     if (absl::Status status = EvaluateFloat(); !status.ok()) return status;

@@ -16,14 +16,13 @@
 //            other on the same weights, from many bits to few, so that each starts from all training before
 //            it.
 //   finish   of one target: every candidate is evaluated again under the final weights, and so are the
-//   references
-//            beyond the target and, spread over the range of costs, more samples and estimated bests; the
-//            best within the target on the search split (ties as above) is final. Then, once: float,
-//            references and final on the test split. Weights are saved, calibrated for the final
-//            configuration. of several: what was compared at the freeze is evaluated again at the end of the
-//            leg, the best is the target's final, is tested once, and its weights are saved
-//            (AnswerWeightsPath); float is measured after the first leg. At the very end all that is not
-//            final is measured under the last weights.
+//            references beyond the target and, spread over the range of costs, more samples and estimated
+//            bests; the best within the target on the search split (ties as above) is final. Then, once:
+//            float, references and final on the test split. Weights are saved, calibrated for the final
+//            configuration. of several: the frozen one is evaluated again at the end of the leg; it, or an
+//            earlier answer within the target if that is better, is the target's final, is tested once, and
+//            its weights are saved (AnswerWeightsPath); float is measured after the first leg. At the very
+//            end all that is not final is measured under the last weights.
 //
 // Candidates of one target are at most: the references, two proposals, and finish.sampled_candidates others
 // (a third of them at most from the evaluations during the search).

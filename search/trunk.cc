@@ -214,20 +214,16 @@ absl::Status Trunk::AnswersStep(int64_t step) {
   }
   if (absl::Status status = session_.Report(); !status.ok()) return status;
   if (algorithm() != Algorithm::kPrecis || !RefinesAfter(step)) return absl::OkStatus();
-  for (size_t t = 0; t < plan_.targets.size(); ++t) {
-    if (absl::Status status = Refine(t); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return Refine();
 }
 
-absl::Status Trunk::Refine(size_t target) {
-  if (algorithm() != Algorithm::kPrecis || plan_.spec.controller.refinements == 0 ||
-      plan_.spec.controller.screening_images == 0) {
-    return absl::OkStatus();
+absl::Status Trunk::Refine() {
+  if (plan_.spec.controller.screening_images == 0) return absl::OkStatus();
+  for (size_t target = 0; target < plan_.targets.size(); ++target) {
+    absl::StatusOr<Choices> better = refinement_->Improve(session_, answers_[target], plan_.targets[target]);
+    if (!better.ok()) return better.status();
+    answers_[target] = *std::move(better);
   }
-  absl::StatusOr<Choices> better = refinement_->Improve(session_, answers_[target], plan_.targets[target]);
-  if (!better.ok()) return better.status();
-  answers_[target] = *std::move(better);
   return absl::OkStatus();
 }
 

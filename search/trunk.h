@@ -9,7 +9,7 @@
 //   answers     precis: the warm-up trains the widest formats; then every option is screened and every target
 //               gets an answer, the best within it. The remaining steps train the answers in turn; at
 //               `refinements` equal intervals, the last at the end, each is measured around and may move
-//               (search/refinement.h), and once more before its own leg.
+//               (search/refinement.h).
 //               sensitivity: trains the widest formats throughout, screens at the end, and answers.
 //               uniform: trains the answers, which are the dearest uniform configurations within the targets.
 //   population  random, evolution: train uniform samples (or the widest formats, likewise). At the end the
@@ -66,9 +66,6 @@ class Trunk {
   // First step at which a policy proposed them; -1: never.
   int64_t FirstStep(const Choices& choices) const { return samples_.FirstStep(choices); }
 
-  // Measures around the target's answer under the weights as they are, if the algorithm is one to move on.
-  absl::Status Refine(size_t target);
-
   PolicySummary Summary() const;
   // Images from `step` to the freeze.
   double ImagesAhead(int64_t step) const;
@@ -89,6 +86,7 @@ class Trunk {
   absl::Status AnswersStep(int64_t step);
   absl::Status PopulationStep(int64_t step);
   absl::Status Answer();
+  absl::Status Refine();
   absl::Status MeasurePopulation();
   void Learn(Controller& controller, const Choices& choices, double cost, double quality);
 
