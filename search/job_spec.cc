@@ -175,6 +175,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
     case Algorithm::kPrecis:
       return;
     case Algorithm::kReinforce:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.screening_images = 512;
       return;
@@ -190,6 +191,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       spec.finish.frozen_share = 0;
       return;
     case Algorithm::kTunas:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.learning_rate = 0.0048;
       controller.rate_schedule = RateSchedule::kGrowing;
@@ -202,19 +204,18 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       return;
     case Algorithm::kRandom:
     case Algorithm::kEvolution:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       return;
     case Algorithm::kSensitivity:
       controller.warmup_share = 0;
       controller.widest_share = 1;
-      controller.refinements = 0;
-      spec.finish.frozen_share = 0.6;
       return;
     case Algorithm::kUniform:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0;
       controller.widest_share = 0;
       controller.screening_images = 0;
-      controller.refinements = 0;
       return;
   }
 }
@@ -273,7 +274,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.5.");
+             "The default is 0.4.");
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();
