@@ -68,6 +68,14 @@ void AddPlan(const v1::Job& job, Lines& lines) {
     }
   }
   lines.emplace_back("steps", absl::StrCat(plan.total_steps()));
+  if (plan.has_work()) {
+    const v1::WorkEstimate& work = plan.work();
+    lines.emplace_back("work", absl::StrFormat("%d images trained, up to %d evaluated", work.images_trained(),
+                                               work.images_evaluated()));
+    lines.emplace_back("time", absl::StrFormat("about %s on %d %s of the server, good to a factor of two",
+                                               DurationText(work.seconds()), work.threads(),
+                                               work.threads() == 1 ? "thread" : "threads"));
+  }
   lines.emplace_back("plan", plan.fingerprint());
 }
 

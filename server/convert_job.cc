@@ -1,5 +1,10 @@
 // Jobs, candidates, events and catalogues to the wire.
 #include "server/convert.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "search/work.h"
 #include "server/convert_common.h"
 #include "server/convert_enum.h"
 #include "server/resource_name.h"
@@ -92,6 +97,16 @@ void SpaceToWire(const search::Plan& plan, v1::Plan& wire) {
     for (size_t layer : decision.layers) info.add_layers(plan.layers[layer].name);
     info.set_options(static_cast<int64_t>(decision.options.size()));
   }
+}
+
+void WorkToWire(const search::Plan& plan, v1::WorkEstimate& wire) {
+  const int asked = plan.spec.training.threads;
+  const int threads = asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const search::WorkEstimate work = search::EstimateWork(plan, threads);
+  wire.set_images_trained(work.images_trained);
+  wire.set_images_evaluated(work.images_evaluated);
+  wire.set_seconds(work.seconds);
+  wire.set_threads(threads);
 }
 
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
