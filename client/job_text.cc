@@ -122,6 +122,14 @@ std::string JobText(const v1::Job& job) {
       lines.emplace_back("images", absl::StrCat(result.images_trained(), " trained, ",
                                                 result.images_evaluated(), " evaluated"));
     }
+    if (result.loader_wait_share() > 0 || result.skipped_images() > 0) {
+      std::string text =
+          absl::StrCat("training waited ", PercentText(result.loader_wait_share()), " of its time");
+      if (result.skipped_images() > 0) {
+        absl::StrAppend(&text, ", ", result.skipped_images(), " corrupt images skipped");
+      }
+      lines.emplace_back("loader", text);
+    }
     lines.emplace_back("worker", result.worker_version());
   }
   if (job.has_create_time()) lines.emplace_back("submitted", TimeText(job.create_time()));

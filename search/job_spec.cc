@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "search/cost_check.h"
+#include "search/data_check.h"
 #include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
@@ -231,6 +233,18 @@ Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
   return schedule;
 }
 
+DatasetInfo WithFound(const DatasetInfo& dataset, const DataSpec& spec) {
+  DatasetInfo info = dataset;
+  if (dataset.SizesKnown() || !spec.found) return info;
+  info.channels = spec.options.channels;
+  info.height = info.width = spec.found->image_size;
+  info.classes = spec.found->classes;
+  info.train_images = spec.found->train_images;
+  info.test_images = spec.found->test_images;
+  info.content = spec.found->content;
+  return info;
+}
+
 Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
   Violations violations;
   RangeCheck check(violations);
@@ -242,15 +256,18 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
              "The default is 1.");
 
-  const DatasetInfo* dataset = nullptr;
+  std::optional<DatasetInfo> known;
   std::vector<std::string> dataset_names;
   for (const DatasetInfo& each : datasets) {
     dataset_names.push_back(each.name);
-    if (each.name == spec.data.name) dataset = &each;
+    if (each.name == spec.data.name) known = WithFound(each, spec.data);
   }
   CheckName("data.name", spec.data.name, "data set", dataset_names, violations);
 
+  CheckData(spec.data, known ? &*known : nullptr, check, violations);
+
   // Without the data set its sizes bound nothing.
+  const DatasetInfo* dataset = known && known->SizesKnown() ? &*known : nullptr;
   const int64_t all_images = dataset != nullptr ? dataset->train_images : kUnbounded;
   const bool search_images_ok = check.Whole(
       "data.search_images", spec.data.search_images, 1, dataset != nullptr ? all_images / 2 : kUnbounded,

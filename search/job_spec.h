@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "search/space.h"
 #include "search/violation.h"
+#include "supernet/graph/data_options.h"
 #include "supernet/graph/dataset_info.h"
 #include "supernet/graph/model_zoo.h"
 #include "supernet/graph/training_options.h"
@@ -55,10 +57,23 @@ struct ModelSpec {
   bool stage1_projection = true;
 };
 
+// What the server found in the files of a data set whose sizes lie there, when it accepted the job.
+struct FoundData {
+  int64_t image_size = 0;
+  int64_t classes = 0;
+  int64_t train_images = 0;
+  int64_t test_images = 0;
+  std::string content = {};  // DatasetInfo::content
+
+  bool operator==(const FoundData&) const = default;
+};
+
 struct DataSpec {
   std::string name;              // one of Datasets()
-  std::string path;              // folder; empty = where Debian's package puts it
+  std::string path;              // folder; empty = where Debian's package puts it, if one does
   int64_t search_images = 6000;  // held out of the training images, 1…half of them
+  DataOptions options = {};      // data.channels, data.augment and so on: supernet/graph/data_options.h
+  std::optional<FoundData> found = {};  // not the user's to say
 };
 
 // A further constraint beside the target.
@@ -175,6 +190,9 @@ struct Schedule {
   int64_t total_steps = 0;
 };
 Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset);
+
+// The data set of a job: as the catalogue has it, with what was found.
+DatasetInfo WithFound(const DatasetInfo& dataset, const DataSpec& spec);
 
 // Every fault that can be seen in the spec alone, all at once; empty if there is none. Faults that need
 // the network or its costs (a target out of reach) come from CompilePlan. Field paths are those of a job

@@ -35,6 +35,8 @@ v1::JobResult ResultToWire(const JobRecord& job) {
   wire.set_worker_version(job.worker_version);
   wire.set_images_trained(result.images_trained);
   wire.set_images_evaluated(result.images_evaluated);
+  wire.set_loader_wait_share(result.loader_wait_share);
+  wire.set_skipped_images(result.skipped_images);
   return wire;
 }
 

@@ -15,6 +15,7 @@ namespace precis {
 struct OracleOptions {
   TrainingOptions training;
   int64_t search_images = 6000;  // held out of the training images
+  DataOptions data = {};         // how training images are varied, and by how many threads
 };
 
 // Builds the supernet of `graph` with fresh weights (He initialisation) and splits the data.
