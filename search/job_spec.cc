@@ -291,7 +291,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.4.");
+             "The default is 0.3.");
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();

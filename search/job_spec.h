@@ -155,7 +155,7 @@ struct ControllerSpec {
 };
 
 struct FinishSpec {
-  double frozen_share = 0.4;        // last share of the steps on the chosen configuration, 0…0.9
+  double frozen_share = 0.3;        // last share of the steps on the chosen configuration, 0…0.9
   int64_t sampled_candidates = 12;  // distinct sampled configurations evaluated beside it, over the
                                     // range of costs, 0…1000
 };
