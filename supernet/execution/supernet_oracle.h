@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,19 @@ class SupernetOracle : public Oracle {
   absl::Status LoadWeights(const std::string& path) override;
 
  private:
+  // A network as it runs: the whole, or cut out of it.
+  struct Part {
+    const Supernet* net = nullptr;
+    Assignment assignment;  // of the layers that it has
+    std::unique_ptr<const Supernet> cut = nullptr;
+  };
+
+  bool Fits(const Assignment& assignment) const;
+  Part PartFor(const Assignment& assignment) const;
   StepOutcome Train(const Assignment& assignment);
-  std::vector<RangeKey> BeginToLearn(const Assignment& assignment, const at::Tensor& images);
-  void MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found);
-  Calibration CalibrateFor(const Assignment& assignment) const;
+  std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
+  void MoveAverages(const Part& part, const std::vector<at::Tensor>& found);
+  Calibration CalibrateFor(const Part& part) const;
 
   const TrainingOptions options_;
   const double explosion_loss_;  // a step above it is not applied
@@ -49,8 +59,9 @@ class SupernetOracle : public Oracle {
   std::vector<int64_t> recalibration_indices_;                 // the same for every evaluation
   std::vector<int64_t> test_indices_;
 
-  Supernet net_;
-  Sgd optimizer_;                    // of the network's parameters, then of learned_
+  const std::shared_ptr<const ElasticNetwork> network_;  // or null
+  Supernet net_;                                         // the largest
+  Sgd optimizer_;                                        // of the network's parameters, then of learned_
   std::vector<at::Tensor> learned_;  // ranges, in the order in which they were first trained
   GradientWatch gradient_watch_;
   BatchSampler train_order_;
