@@ -48,8 +48,9 @@ v1::Job JobToWire(const JobRecord& job);
 v1::Plan PlanToWire(const PlanSummary& plan);
 // Adds what only a check tells: the decisions and the size of the space.
 void SpaceToWire(const search::Plan& plan, v1::Plan& wire);
+// network: of a job that searches architectures (NetworkOf); else null.
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
-                              const search::Candidate& candidate);
+                              const search::Candidate& candidate, const ElasticNetwork* network = nullptr);
 // `candidate` is the one the event is about, for kCandidate; else null.
 v1::JobEvent EventToWire(const JobRecord& job, const Event& event, const search::Candidate* candidate);
 v1::InvalidArgument ViolationsToWire(const search::Violations& violations);

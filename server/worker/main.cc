@@ -23,7 +23,9 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 
 absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dataset dataset) {
   return MakeSupernetOracle(plan.graph, std::move(dataset),
-                            {.training = plan.spec.training, .search_images = plan.spec.data.search_images});
+                            {.training = plan.spec.training,
+                             .search_images = plan.spec.data.search_images,
+                             .network = plan.network});
 }
 
 int Main(int argc, char** argv) {
