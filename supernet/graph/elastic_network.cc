@@ -11,6 +11,9 @@
 namespace precis {
 namespace {
 
+constexpr size_t kUnknown = ElasticNetwork::kAbsent - 1;
+constexpr int kFree = -1;
+
 bool SameShape(const Layer& a, const Layer& b) {
   return a.macs == b.macs && a.weights == b.weights && a.output_channels == b.output_channels &&
          a.reduction == b.reduction && a.input_elements == b.input_elements;
@@ -85,33 +88,37 @@ void ElasticNetwork::FindShapes() {
     }
   }
 
-  std::map<Architecture, std::map<std::string, Layer>> built;
+  const auto key = [](const Layer& of) {
+    return std::vector<int64_t>{of.macs, of.weights, of.output_channels, of.reduction, of.input_elements};
+  };
+  std::vector<std::map<std::vector<int64_t>, size_t>> known(layer_count_);
+  size_t most = 0;
   for (size_t i = 0; i < layer_count_; ++i) {
-    ElasticLayer& layer = layers_[i];
     size_t combinations = 1;
-    for (const size_t d : layer.dimensions) combinations *= dimensions_[d].options.size();
-    std::map<std::vector<int64_t>, size_t> known;
-    const auto key = [](const Layer& of) {
-      return std::vector<int64_t>{of.macs, of.weights, of.output_channels, of.reduction, of.input_elements};
-    };
-    known.emplace(key(shapes_[i]), i);
-    for (size_t combination = 0; combination < combinations; ++combination) {
-      Architecture architecture = own;
-      size_t rest = combination;
-      for (size_t j = layer.dimensions.size(); j-- > 0;) {
-        const size_t count = dimensions_[layer.dimensions[j]].options.size();
-        architecture[layer.dimensions[j]] = static_cast<int>(rest % count);
-        rest /= count;
-      }
-      auto at = built.find(architecture);
-      if (at == built.end()) at = built.emplace(architecture, ByName(Graph(architecture))).first;
-      const auto found = at->second.find(shapes_[i].name);
-      if (found == at->second.end()) {
-        layer.shapes.push_back(kAbsent);
+    for (const size_t d : layers_[i].dimensions) combinations *= dimensions_[d].options.size();
+    layers_[i].shapes.assign(combinations, kUnknown);
+    known[i].emplace(key(shapes_[i]), i);
+    most += combinations;
+  }
+  while (most > 0) {
+    // A network for as many combinations of different layers as go together.
+    Architecture architecture(dimensions_.size(), kFree);
+    for (ElasticLayer& layer : layers_) Fill(layer, architecture);
+    for (size_t d = 0; d < architecture.size(); ++d) {
+      if (architecture[d] == kFree) architecture[d] = own[d];
+    }
+    const std::map<std::string, Layer> built = ByName(Graph(architecture));
+    for (size_t i = 0; i < layer_count_; ++i) {
+      size_t& shape = layers_[i].shapes[CombinationOf(layers_[i], architecture)];
+      if (shape != kUnknown) continue;
+      --most;
+      const auto found = built.find(shapes_[i].name);
+      if (found == built.end()) {
+        shape = kAbsent;
         continue;
       }
-      const auto [shape, is_new] = known.emplace(key(found->second), shapes_.size());
-      layer.shapes.push_back(shape->second);
+      const auto [at, is_new] = known[i].emplace(key(found->second), shapes_.size());
+      shape = at->second;
       if (!is_new) continue;
       shapes_.push_back(found->second);
       layer_of_.push_back(i);
@@ -119,20 +126,41 @@ void ElasticNetwork::FindShapes() {
   }
 }
 
+// Chooses the options of the layer's first unknown combination that the choices made before allow.
+void ElasticNetwork::Fill(const ElasticLayer& layer, Architecture& architecture) const {
+  for (size_t combination = 0; combination < layer.shapes.size(); ++combination) {
+    if (layer.shapes[combination] != kUnknown) continue;
+    Architecture filled = architecture;
+    size_t rest = combination;
+    bool fits = true;
+    for (size_t j = layer.dimensions.size(); j-- > 0;) {
+      const size_t count = dimensions_[layer.dimensions[j]].options.size();
+      const auto option = static_cast<int>(rest % count);
+      rest /= count;
+      int& at = filled[layer.dimensions[j]];
+      fits = fits && (at == kFree || at == option);
+      at = option;
+    }
+    if (!fits) continue;
+    architecture = filled;
+    return;
+  }
+}
+
+size_t ElasticNetwork::CombinationOf(const ElasticLayer& layer, const Architecture& architecture) const {
+  size_t combination = 0;
+  for (const size_t d : layer.dimensions) {
+    combination = combination * dimensions_[d].options.size() + static_cast<size_t>(architecture[d]);
+  }
+  return combination;
+}
+
 std::vector<size_t> ElasticNetwork::ShapesOf(const Architecture& architecture) const {
   PRECIS_CHECK(architecture.empty() || Has(architecture));
   std::vector<size_t> shapes;
   shapes.reserve(layer_count_);
   for (size_t i = 0; i < layer_count_; ++i) {
-    if (architecture.empty()) {
-      shapes.push_back(i);
-      continue;
-    }
-    size_t combination = 0;
-    for (const size_t d : layers_[i].dimensions) {
-      combination = combination * dimensions_[d].options.size() + static_cast<size_t>(architecture[d]);
-    }
-    shapes.push_back(layers_[i].shapes[combination]);
+    shapes.push_back(architecture.empty() ? i : ShapeOf(i, architecture));
   }
   return shapes;
 }

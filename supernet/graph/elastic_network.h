@@ -44,6 +44,10 @@ class ElasticNetwork {
   size_t LayerOf(size_t shape) const { return layer_of_[shape]; }
   // By layer: index into shapes(), or kAbsent.
   std::vector<size_t> ShapesOf(const Architecture& architecture) const;
+  // Of one layer, in an architecture that is not empty.
+  size_t ShapeOf(size_t layer, const Architecture& architecture) const {
+    return layers_[layer].shapes[CombinationOf(layers_[layer], architecture)];
+  }
   // The dimensions that a layer's shape depends on.
   const std::vector<size_t>& DimensionsOf(size_t layer) const { return layers_[layer].dimensions; }
 
@@ -60,6 +64,8 @@ class ElasticNetwork {
   };
 
   void FindShapes();
+  void Fill(const ElasticLayer& layer, Architecture& architecture) const;
+  size_t CombinationOf(const ElasticLayer& layer, const Architecture& architecture) const;
 
   const ElasticOptions options_;
   const Build build_;
