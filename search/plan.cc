@@ -134,13 +134,11 @@ std::vector<Reference> References(const SearchSpace& space, const std::vector<La
   for (const LayerFormats& option : options) {
     const std::optional<Choices> uniform = space.ChoicesOf(UniformAssignment(space.layer_count, option));
     if (!uniform) continue;
-    for (const auto& [name, architecture] :
-         {std::pair{"smallest", space.network->Smallest()}, {"largest", space.network->Largest()}}) {
-      Choices choices = *uniform;
-      std::copy_backward(architecture.begin(), architecture.end(), choices.end());
-      AddReference(references, absl::StrCat("uniform ", LayerFormatsName(option), ", ", name),
-                   space.Apply(choices));
-    }
+    const Architecture smallest = space.network->Smallest();
+    Choices choices = *uniform;
+    std::copy_backward(smallest.begin(), smallest.end(), choices.end());
+    AddReference(references, absl::StrCat("uniform ", LayerFormatsName(option), ", smallest"),
+                 space.Apply(choices));
   }
   return references;
 }

@@ -64,7 +64,7 @@ struct Plan {
   int64_t LegEnd(size_t target) const;
   // Uniform assignments of the allowed formats, and "first and last layer 8 bits, the rest uniform" for
   // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits). With an
-  // elastic network those in its own architecture, then the uniform ones in its smallest and its largest.
+  // elastic network those in its own architecture, then the uniform ones in its smallest.
   std::vector<Reference> references = {};
   // Hex SHA-256 over the canonical text of everything that decides the result; equal plans, equal text.
   std::string fingerprint = {};
