@@ -68,6 +68,14 @@ void AddPlan(const v1::Job& job, Lines& lines) {
     }
   }
   lines.emplace_back("steps", absl::StrCat(plan.total_steps()));
+  if (plan.has_work()) {
+    const v1::WorkEstimate& work = plan.work();
+    lines.emplace_back("work", absl::StrFormat("%d images trained, up to %d evaluated", work.images_trained(),
+                                               work.images_evaluated()));
+    lines.emplace_back("time", absl::StrFormat("about %s on %d %s of the server, good to a factor of two",
+                                               DurationText(work.seconds()), work.threads(),
+                                               work.threads() == 1 ? "thread" : "threads"));
+  }
   lines.emplace_back("plan", plan.fingerprint());
 }
 
@@ -113,6 +121,14 @@ std::string JobText(const v1::Job& job) {
     if (result.images_trained() > 0) {
       lines.emplace_back("images", absl::StrCat(result.images_trained(), " trained, ",
                                                 result.images_evaluated(), " evaluated"));
+    }
+    if (result.loader_wait_share() > 0 || result.skipped_images() > 0) {
+      std::string text =
+          absl::StrCat("training waited ", PercentText(result.loader_wait_share()), " of its time");
+      if (result.skipped_images() > 0) {
+        absl::StrAppend(&text, ", ", result.skipped_images(), " corrupt images skipped");
+      }
+      lines.emplace_back("loader", text);
     }
     lines.emplace_back("worker", result.worker_version());
   }

@@ -164,6 +164,10 @@ std::string ProgressView::Line(size_t width, bool bar) const {
     const std::string best = absl::StrCat("best ", AccuracyText(*best_accuracy_));
     add(8, best, best);
   }
+  if (progress.loader_wait_share() >= 0.005) {
+    const std::string share = absl::StrFormat("%.0f%%", 100 * progress.loader_wait_share());
+    add(11, absl::StrCat("waiting for images ", share), absl::StrCat("wait ", share));
+  }
   if (progress.rejected_steps() > 0) {
     const std::string rejected = absl::StrCat("rejected ", progress.rejected_steps());
     add(10, rejected, rejected);

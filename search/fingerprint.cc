@@ -43,6 +43,20 @@ void AddRanges(const RangeOptions& ranges, Text& text) {
   if (ranges.activations == RangeRule::kMovingAverage) text.Real("ranges.momentum", ranges.momentum);
 }
 
+// Likewise, from images taken as they are.
+void AddData(const Plan& plan, Text& text) {
+  const DataOptions& options = plan.spec.data.options;
+  if (!plan.dataset.content.empty()) {
+    text.Line("dataset.content", plan.dataset.content);
+    text.Whole("data.resize", options.resize == 0 ? plan.dataset.height : options.resize);
+    if (options.corrupt_files == CorruptFiles::kSkip) text.Line("data.corrupt_files", "skip");
+  }
+  const Augmentation& augment = options.augment;
+  if (augment.crop_padding != 0) text.Whole("data.augment.crop_padding", augment.crop_padding);
+  if (augment.resized_crop != 0) text.Real("data.augment.resized_crop", augment.resized_crop);
+  if (augment.flip) text.Whole("data.augment.flip", 1);
+}
+
 // Likewise, from the algorithm that once was the only one.
 void AddAlgorithm(const ControllerSpec& controller, Text& text) {
   if (controller.algorithm != Algorithm::kReinforce) {
@@ -89,6 +103,7 @@ std::string CanonicalText(const Plan& plan) {
                        plan.dataset.train_images, plan.dataset.test_images}) {
     text.Whole("dataset.size", size);
   }
+  AddData(plan, text);
   text.Whole("search_images", spec.data.search_images);
   text.Line("graph", absl::CHexEscape(plan.graph.CanonicalText()));
   for (const Decision& decision : plan.space.decisions) {

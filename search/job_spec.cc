@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "search/architecture_check.h"
 #include "search/cost_check.h"
+#include "search/data_check.h"
 #include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
@@ -176,6 +178,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
     case Algorithm::kPrecis:
       return;
     case Algorithm::kReinforce:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.screening_images = 512;
       return;
@@ -191,6 +194,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       spec.finish.frozen_share = 0;
       return;
     case Algorithm::kTunas:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.learning_rate = 0.0048;
       controller.rate_schedule = RateSchedule::kGrowing;
@@ -203,19 +207,18 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       return;
     case Algorithm::kRandom:
     case Algorithm::kEvolution:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       return;
     case Algorithm::kSensitivity:
       controller.warmup_share = 0;
       controller.widest_share = 1;
-      controller.refinements = 0;
-      spec.finish.frozen_share = 0.6;
       return;
     case Algorithm::kUniform:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0;
       controller.widest_share = 0;
       controller.screening_images = 0;
-      controller.refinements = 0;
       return;
   }
 }
@@ -231,6 +234,18 @@ Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
   return schedule;
 }
 
+DatasetInfo WithFound(const DatasetInfo& dataset, const DataSpec& spec) {
+  DatasetInfo info = dataset;
+  if (dataset.SizesKnown() || !spec.found) return info;
+  info.channels = spec.options.channels;
+  info.height = info.width = spec.found->image_size;
+  info.classes = spec.found->classes;
+  info.train_images = spec.found->train_images;
+  info.test_images = spec.found->test_images;
+  info.content = spec.found->content;
+  return info;
+}
+
 Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
   Violations violations;
   RangeCheck check(violations);
@@ -243,15 +258,18 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
              "The default is 1.");
 
-  const DatasetInfo* dataset = nullptr;
+  std::optional<DatasetInfo> known;
   std::vector<std::string> dataset_names;
   for (const DatasetInfo& each : datasets) {
     dataset_names.push_back(each.name);
-    if (each.name == spec.data.name) dataset = &each;
+    if (each.name == spec.data.name) known = WithFound(each, spec.data);
   }
   CheckName("data.name", spec.data.name, "data set", dataset_names, violations);
 
+  CheckData(spec.data, known ? &*known : nullptr, check, violations);
+
   // Without the data set its sizes bound nothing.
+  const DatasetInfo* dataset = known && known->SizesKnown() ? &*known : nullptr;
   const int64_t all_images = dataset != nullptr ? dataset->train_images : kUnbounded;
   const bool search_images_ok = check.Whole(
       "data.search_images", spec.data.search_images, 1, dataset != nullptr ? all_images / 2 : kUnbounded,
@@ -275,7 +293,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.5.");
+             "The default is 0.4.");
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();

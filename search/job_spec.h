@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "search/space.h"
 #include "search/violation.h"
+#include "supernet/graph/data_options.h"
 #include "supernet/graph/dataset_info.h"
 #include "supernet/graph/model_zoo.h"
 #include "supernet/graph/training_options.h"
@@ -55,10 +57,23 @@ struct ModelSpec {
   bool stage1_projection = true;
 };
 
+// What the server found in the files of a data set whose sizes lie there, when it accepted the job.
+struct FoundData {
+  int64_t image_size = 0;
+  int64_t classes = 0;
+  int64_t train_images = 0;
+  int64_t test_images = 0;
+  std::string content = {};  // DatasetInfo::content
+
+  bool operator==(const FoundData&) const = default;
+};
+
 struct DataSpec {
   std::string name;              // one of Datasets()
-  std::string path;              // folder; empty = where Debian's package puts it
+  std::string path;              // folder; empty = where Debian's package puts it, if one does
   int64_t search_images = 6000;  // held out of the training images, 1…half of them
+  DataOptions options = {};      // data.channels, data.augment and so on: supernet/graph/data_options.h
+  std::optional<FoundData> found = {};  // not the user's to say
 };
 
 // A further constraint beside the target.
@@ -113,7 +128,7 @@ struct ControllerSpec {
   double adam_beta1 = 0.9;          // 0…1, 1 excluded; 0 in TuNAS
   double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
   bool baseline_debiased = false;   // from 0 and divided by its weight (TuNAS); else from the first reward
-  double warmup_share = 0.6;        // of the search steps: uniform sampling, no learning; at least one step
+  double warmup_share = 0.95;       // of the search steps: uniform sampling, no learning; at least one step
                                     // must remain
   // Share of the search steps, from the end of the warm-up on, that train every layer at its widest format
   // instead of the sampled one; the sample is probed either way. Samples alone teach shared weights little
@@ -126,8 +141,9 @@ struct ControllerSpec {
   // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
   // 0: it does, as in FLIQS.
   int64_t screening_images = 1024;
-  // precis: how often it measures around its answer after the warm-up, 0…100.
-  int64_t refinements = 1;
+  // precis: how often it measures around its answers after the warm-up, 0…100. Not at all by default: what
+  // looks better before it is trained is not better after (tests/experiments/RESULTS.md).
+  int64_t refinements = 0;
   // random, evolution: configurations that are measured, for all targets together, on screening_images each.
   // 0: as many as precis would measure in screening and refinements.
   int64_t evaluations = 0;
@@ -139,7 +155,7 @@ struct ControllerSpec {
 };
 
 struct FinishSpec {
-  double frozen_share = 0.5;        // last share of the steps on the chosen configuration, 0…0.9
+  double frozen_share = 0.4;        // last share of the steps on the chosen configuration, 0…0.9
   int64_t sampled_candidates = 12;  // distinct sampled configurations evaluated beside it, over the
                                     // range of costs, 0…1000
 };
@@ -174,6 +190,9 @@ struct Schedule {
   int64_t total_steps = 0;
 };
 Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset);
+
+// The data set of a job: as the catalogue has it, with what was found.
+DatasetInfo WithFound(const DatasetInfo& dataset, const DataSpec& spec);
 
 // Every fault that can be seen in the spec alone, all at once; empty if there is none. Faults that need
 // the network or its costs (a target out of reach) come from CompilePlan. Field paths are those of a job

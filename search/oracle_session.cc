@@ -34,6 +34,7 @@ absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
   } else {
     ++meter.progress.rejected_steps;
   }
+  meter.progress.loader_wait_share = oracle_.Report().loader_wait_share;
   ++meter.progress.step;
   meter.Done(meter.step_images());
   meter.images_trained += plan_.spec.training.batch_size;

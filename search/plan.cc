@@ -224,12 +224,19 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   Violations& violations = compiled.violations;
   violations = Validate(spec, datasets);
   // Faults elsewhere do not hide one of the network or the target: the author learns of all at once.
-  for (const char* needed : {"model.", "data.name", "space."}) {
+  for (const char* needed : {"model.", "data.name", "data.channels", "data.image_size", "space."}) {
     if (Concerns(violations, needed)) return compiled;
   }
 
-  const DatasetInfo& dataset = *std::find_if(datasets.begin(), datasets.end(),
-                                             [&](const DatasetInfo& d) { return d.name == spec.data.name; });
+  const DatasetInfo dataset =
+      WithFound(*std::find_if(datasets.begin(), datasets.end(),
+                              [&](const DatasetInfo& d) { return d.name == spec.data.name; }),
+                spec.data);
+  if (!dataset.SizesKnown()) {
+    violations.push_back({"data.path", absl::StrCat("the sizes of ", dataset.name,
+                                                    " lie in its files, which have not been looked at.")});
+    return compiled;
+  }
   absl::StatusOr<ModelGraph> graph = BuildModel(spec.model.name, OptionsOf(spec.model, dataset));
   if (!graph.ok()) {
     violations.push_back({"model", std::string(graph.status().message())});

@@ -29,12 +29,12 @@ Choices WidestChoices(const SearchSpace& space) {
 
 Screening::Screening(const Plan& plan) : plan_(plan), widest_(WidestChoices(plan.space)) {}
 
-double Screening::Images() const {
+double Screening::ImagesOf(const Plan& plan) {
   int64_t probes = 1;
-  for (const Decision& decision : plan_.space.decisions) {
+  for (const Decision& decision : plan.space.decisions) {
     probes += static_cast<int64_t>(decision.size()) - 1;
   }
-  return static_cast<double>(probes * plan_.spec.controller.screening_images);
+  return static_cast<double>(probes * plan.spec.controller.screening_images);
 }
 
 absl::Status Screening::Measure(OracleSession& session) {

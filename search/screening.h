@@ -32,7 +32,7 @@ class Screening {
   const Choices& widest() const { return widest_; }
 
   // How many images Measure takes; 0 if the job screens nothing.
-  double Images() const;
+  static double ImagesOf(const Plan& plan);
 
   // Measures every option through `session` and reports progress. Nothing to do if the job screens nothing.
   absl::Status Measure(OracleSession& session);

@@ -16,15 +16,11 @@
 #include "search/oracle_session.h"
 #include "search/plan_costs.h"
 #include "search/trunk.h"
+#include "search/work.h"
 #include "supernet/formats/check.h"
 
 namespace precis::search {
 namespace {
-
-constexpr int64_t kProvisionalIntervals = 8;
-constexpr size_t kFreezeSamples = 3;
-constexpr size_t kLegReferences = 2;  // of every one of many targets
-constexpr double kLegProposals = 2;
 
 class SearchRun {
  public:
@@ -46,8 +42,7 @@ class SearchRun {
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   bool HasManyTargets() const { return plan_.targets.size() > 1; }
   bool IsLast(size_t target) const { return target + 1 == plan_.targets.size(); }
-  double AheadOfSearch(int64_t step) const;
-  double AheadOfLeg(size_t target) const;
+  double AheadOfLeg(size_t target) const { return PassesAfterFreeze(plan_, target, progress_.step); }
   absl::Status EvaluateProvisionally();
 
   bool IsCandidate(const Choices& choices) const {
@@ -72,39 +67,12 @@ class SearchRun {
   SearchResult result_;
 };
 
-// Images from the frozen steps of a target to the end; an upper limit, since the candidates are not known
-// yet.
-double SearchRun::AheadOfLeg(size_t target) const {
-  const ProgressMeter& meter = session_.meter;
-  const auto legs = static_cast<double>(plan_.targets.size() - target);
-  const auto references = static_cast<double>(plan_.references.size());
-  const auto sampled = static_cast<double>(plan_.spec.finish.sampled_candidates);
-  const double steps = static_cast<double>(plan_.total_steps - progress_.step) * meter.step_images();
-  if (HasManyTargets()) {
-    return steps + legs * (kLegProposals + kLegReferences + 1) * meter.evaluation_images(false) +
-           (legs + 1) * meter.evaluation_images(true) + references * meter.evaluation_images(false);
-  }
-  return steps + (references + sampled + 3) * meter.evaluation_images(false) +
-         (references + 2) * meter.evaluation_images(true);
-}
-
-double SearchRun::AheadOfSearch(int64_t step) const {
-  const ProgressMeter& meter = session_.meter;
-  const auto steps = static_cast<double>(plan_.search_steps - step);
-  const double provisional =
-      plan_.spec.finish.sampled_candidates == 0
-          ? 0
-          : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan_.search_steps));
-  const auto at_freeze = static_cast<double>(plan_.references.size() + 2 + kFreezeSamples);
-  return trunk_.ImagesAhead(step) + (provisional + at_freeze) * meter.evaluation_images(false) +
-         AheadOfLeg(0) - steps * meter.step_images();
-}
-
 absl::Status SearchRun::Search() {
   if (absl::Status status = session_.Report(); !status.ok()) return status;
   const int64_t interval = (plan_.search_steps + kProvisionalIntervals - 1) / kProvisionalIntervals;
   for (int64_t step = 0; step < plan_.search_steps; ++step) {
-    session_.meter.SetAhead(AheadOfSearch(step));
+    session_.meter.SetAhead(PassesToFreeze(plan_, step) +
+                            PassesAfterFreeze(plan_, 0, plan_.search_steps));
     progress_.phase = step < plan_.warmup_steps ? Phase::kWarmup : Phase::kSearch;
     if (absl::Status status = trunk_.Step(step); !status.ok()) return status;
     const int64_t done = step + 1;
@@ -297,6 +265,9 @@ SearchResult SearchRun::result() const {
   result.rejected_steps = progress_.rejected_steps;
   result.images_trained = session_.meter.images_trained;
   result.images_evaluated = session_.meter.images_evaluated;
+  const DataReport report = oracle_.Report();
+  result.loader_wait_share = report.loader_wait_share;
+  result.skipped_images = report.skipped_images;
   return result;
 }
 

@@ -67,6 +67,7 @@ struct Progress {
   double mean_max_probability = 0;
   int64_t rejected_steps = 0;    // not applied, or with a probe that is not finite, since the start
   double images_per_second = 0;  // filled in by the sink's owner, who has a clock
+  double loader_wait_share = 0;  // of the time of the training steps so far, in waiting for images, 0…1
 };
 
 // What the search hands out. Calls come from Run's thread and may block; a status other than OK ends the
@@ -88,6 +89,8 @@ struct SearchResult {
   PolicySummary policy;          // as it stood when the choice was frozen
   int64_t images_trained = 0;    // through training steps
   int64_t images_evaluated = 0;  // through probes and evaluations, recalibration included
+  double loader_wait_share = 0;  // as Progress
+  int64_t skipped_images = 0;    // corrupt files that were left out
 };
 
 // Where the weights of one of several targets' answers go, by the candidate's number: next to the path,

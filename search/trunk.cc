@@ -68,22 +68,7 @@ std::unique_ptr<Controller> MakeController(const Plan& plan, size_t target) {
 Trunk::Trunk(const Plan& plan, OracleSession& session, Controller* controller)
     : plan_(plan),
       session_(session),
-      family_([&] {
-        switch (plan.spec.controller.algorithm) {
-          case Algorithm::kReinforce:
-          case Algorithm::kFliqs:
-          case Algorithm::kTunas:
-            return Family::kPolicy;
-          case Algorithm::kRandom:
-          case Algorithm::kEvolution:
-            return Family::kPopulation;
-          case Algorithm::kPrecis:
-          case Algorithm::kSensitivity:
-          case Algorithm::kUniform:
-            break;
-        }
-        return Family::kAnswers;
-      }()),
+      family_(FamilyOf(plan.spec.controller.algorithm)),
       screening_(plan),
       samples_(OptionErrors(plan.space), plan.search_steps),
       generator_(plan.spec.seed ^ 0x5bd1e995),
@@ -262,20 +247,9 @@ absl::Status Trunk::PopulationStep(int64_t step) {
   return session_.Report();
 }
 
-int64_t Trunk::Evaluations() const {
-  const int64_t asked = plan_.spec.controller.evaluations;
-  const int64_t images = plan_.spec.controller.screening_images;
-  if (asked > 0 || images == 0) return asked;
-  // As many images as precis measures on.
-  const auto rounds =
-      static_cast<double>(plan_.spec.controller.refinements) * static_cast<double>(plan_.targets.size());
-  const double all = screening_.Images() + rounds * Refinement::ImagesOf(plan_);
-  return static_cast<int64_t>(all / static_cast<double>(images));
-}
-
 absl::Status Trunk::MeasurePopulation() {
   const int64_t images = plan_.spec.controller.screening_images;
-  for (int64_t i = 0; images > 0 && i < Evaluations(); ++i) {
+  for (int64_t i = 0; images > 0 && i < Evaluations(plan_); ++i) {
     const Choices choices = controllers_.front()->Propose(i);
     const Assignment assignment = plan_.space.Apply(choices);
     const absl::StatusOr<double> quality = session_.Screen(assignment, images);
@@ -360,25 +334,6 @@ PolicySummary Trunk::Summary() const {
   }
   if (family_ == Family::kAnswers && !answers_.empty()) return {.mean_entropy = 0, .mean_max_probability = 1};
   return mean;
-}
-
-double Trunk::ImagesAhead(int64_t step) const {
-  const ProgressMeter& meter = session_.meter;
-  const auto steps = static_cast<double>(plan_.search_steps - step);
-  const double probe = family_ == Family::kPolicy ? meter.probe_images() : 0;
-  double measured = 0;
-  if (family_ == Family::kPopulation) {
-    measured = static_cast<double>(Evaluations() * plan_.spec.controller.screening_images);
-  } else if (answers_.empty() && (family_ == Family::kAnswers || step <= plan_.warmup_steps)) {
-    measured = screening_.Images();
-  }
-  if (algorithm() == Algorithm::kPrecis && refinement_.has_value()) {
-    const double share =
-        steps / static_cast<double>(std::max<int64_t>(plan_.search_steps - plan_.warmup_steps, 1));
-    measured += std::ceil(share * static_cast<double>(plan_.spec.controller.refinements)) *
-                static_cast<double>(plan_.targets.size()) * Refinement::ImagesOf(plan_);
-  }
-  return steps * (meter.step_images() + probe) + measured;
 }
 
 }  // namespace precis::search

@@ -34,6 +34,7 @@
 #include "search/sample_choice.h"
 #include "search/sample_log.h"
 #include "search/screening.h"
+#include "search/work.h"
 
 namespace precis::search {
 
@@ -67,15 +68,12 @@ class Trunk {
   int64_t FirstStep(const Choices& choices) const { return samples_.FirstStep(choices); }
 
   PolicySummary Summary() const;
-  // Images from `step` to the freeze.
-  double ImagesAhead(int64_t step) const;
 
  private:
   struct Measured {
     Choices choices;
     double quality = 0;
   };
-  enum class Family { kPolicy, kAnswers, kPopulation };
 
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   Algorithm algorithm() const { return plan_.spec.controller.algorithm; }
@@ -85,7 +83,6 @@ class Trunk {
   // of Yu and Huang 2019, spread over steps).
   Assignment Widest(int64_t step);
   bool RefinesAfter(int64_t step) const;
-  int64_t Evaluations() const;
   absl::Status PolicyStep(int64_t step);
   absl::Status AnswersStep(int64_t step);
   absl::Status PopulationStep(int64_t step);

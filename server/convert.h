@@ -48,6 +48,8 @@ v1::Job JobToWire(const JobRecord& job);
 v1::Plan PlanToWire(const PlanSummary& plan);
 // Adds what only a check tells: the decisions and the size of the space.
 void SpaceToWire(const search::Plan& plan, v1::Plan& wire);
+// What a job will compute, with its own number of threads or else one a core of this machine.
+void WorkToWire(const search::Plan& plan, v1::WorkEstimate& wire);
 // network: of a job that searches architectures (NetworkOf); else null.
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
                               const search::Candidate& candidate, const ElasticNetwork* network = nullptr);

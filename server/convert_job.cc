@@ -1,5 +1,10 @@
 // Jobs, candidates, events and catalogues to the wire.
 #include "server/convert.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "search/work.h"
 #include "server/convert_common.h"
 #include "server/convert_enum.h"
 #include "server/job_check.h"
@@ -31,6 +36,8 @@ v1::JobResult ResultToWire(const JobRecord& job) {
   wire.set_worker_version(job.worker_version);
   wire.set_images_trained(result.images_trained);
   wire.set_images_evaluated(result.images_evaluated);
+  wire.set_loader_wait_share(result.loader_wait_share);
+  wire.set_skipped_images(result.skipped_images);
   return wire;
 }
 
@@ -91,6 +98,16 @@ void SpaceToWire(const search::Plan& plan, v1::Plan& wire) {
     for (size_t layer : decision.layers) info.add_layers(plan.layers[layer].name);
     info.set_options(static_cast<int64_t>(decision.size()));
   }
+}
+
+void WorkToWire(const search::Plan& plan, v1::WorkEstimate& wire) {
+  const int asked = plan.spec.training.threads;
+  const int threads = asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const search::WorkEstimate work = search::EstimateWork(plan, threads);
+  wire.set_images_trained(work.images_trained);
+  wire.set_images_evaluated(work.images_evaluated);
+  wire.set_seconds(work.seconds);
+  wire.set_threads(threads);
 }
 
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,

@@ -18,6 +18,10 @@ constexpr EnumRow<v1::Stem, Stem> kStems[] = {
     {v1::STEM_SMALL, Stem::kSmall},
     {v1::STEM_IMAGENET, Stem::kImageNet},
 };
+constexpr EnumRow<v1::CorruptFiles, CorruptFiles> kCorruptFiles[] = {
+    {v1::CORRUPT_FILES_FAIL, CorruptFiles::kFail},
+    {v1::CORRUPT_FILES_SKIP, CorruptFiles::kSkip},
+};
 constexpr EnumRow<v1::QualitySource, search::QualitySource> kQualitySources[] = {
     {v1::QUALITY_SOURCE_SEARCH_ACCURACY, search::QualitySource::kSearchAccuracy},
     {v1::QUALITY_SOURCE_TRAIN_LOSS, search::QualitySource::kTrainLoss},
@@ -86,14 +90,33 @@ void ReadEnum(const EnumRow<Wire, Value> (&table)[N], Wire wire, const std::stri
 #define PRECIS_READ_OPTIONAL(wire, name, value) \
   if ((wire).has_##name()) (value) = (wire).name()
 
+void ReadData(const v1::DataSpec& wire, search::DataSpec& data, search::Violations& violations) {
+  data.name = wire.name();
+  data.path = wire.path();
+  PRECIS_READ_OPTIONAL(wire, search_images, data.search_images);
+  DataOptions& options = data.options;
+  PRECIS_READ_OPTIONAL(wire, channels, options.channels);
+  PRECIS_READ_OPTIONAL(wire, image_size, options.image_size);
+  PRECIS_READ_OPTIONAL(wire, resize, options.resize);
+  ReadEnum(kCorruptFiles, wire.corrupt_files(), "data.corrupt_files", options.corrupt_files, violations);
+  PRECIS_READ_OPTIONAL(wire.augment(), crop_padding, options.augment.crop_padding);
+  PRECIS_READ_OPTIONAL(wire.augment(), resized_crop, options.augment.resized_crop);
+  PRECIS_READ_OPTIONAL(wire.augment(), flip, options.augment.flip);
+  PRECIS_READ_OPTIONAL(wire, loader_threads, options.loader_threads);
+  PRECIS_READ_OPTIONAL(wire, memory_mib, options.memory_mib);
+  if (wire.has_found()) {
+    const v1::FoundData& found = wire.found();
+    data.found = {found.image_size(), found.classes(), found.train_images(), found.test_images(),
+                  found.content()};
+  }
+}
+
 void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
   spec.model.name = wire.model().name();
   PRECIS_READ_OPTIONAL(wire.model(), width_multiplier, spec.model.width_multiplier);
   ReadEnum(kStems, wire.model().stem(), "model.stem", spec.model.stem, violations);
   PRECIS_READ_OPTIONAL(wire.model(), stage1_projection, spec.model.stage1_projection);
-  spec.data.name = wire.data().name();
-  spec.data.path = wire.data().path();
-  PRECIS_READ_OPTIONAL(wire.data(), search_images, spec.data.search_images);
+  ReadData(wire.data(), spec.data, violations);
   if (!wire.cost().metric().empty()) spec.cost.metric = wire.cost().metric();
   spec.cost.target = wire.cost().target();
   spec.cost.targets.assign(wire.cost().targets().begin(), wire.cost().targets().end());
@@ -192,6 +215,30 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
 
 #undef PRECIS_READ_OPTIONAL
 
+void WriteData(const search::DataSpec& data, v1::DataSpec& wire) {
+  wire.set_name(data.name);
+  wire.set_path(data.path);
+  wire.set_search_images(data.search_images);
+  const DataOptions& options = data.options;
+  wire.set_channels(options.channels);
+  wire.set_image_size(options.image_size);
+  wire.set_resize(options.resize);
+  wire.set_corrupt_files(ToWire(kCorruptFiles, options.corrupt_files));
+  v1::AugmentSpec& augment = *wire.mutable_augment();
+  augment.set_crop_padding(options.augment.crop_padding);
+  augment.set_resized_crop(options.augment.resized_crop);
+  augment.set_flip(options.augment.flip);
+  wire.set_loader_threads(options.loader_threads);
+  wire.set_memory_mib(options.memory_mib);
+  if (!data.found) return;
+  v1::FoundData& found = *wire.mutable_found();
+  found.set_image_size(data.found->image_size);
+  found.set_classes(data.found->classes);
+  found.set_train_images(data.found->train_images);
+  found.set_test_images(data.found->test_images);
+  found.set_content(data.found->content);
+}
+
 void WriteSpace(const search::SpaceSpec& space, v1::SpaceSpec& wire) {
   wire.mutable_formats()->Assign(space.formats.begin(), space.formats.end());
   wire.mutable_activation_formats()->Assign(space.activation_formats.begin(), space.activation_formats.end());
@@ -236,10 +283,7 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   model.set_width_multiplier(spec.model.width_multiplier);
   model.set_stem(ToWire(kStems, spec.model.stem));
   model.set_stage1_projection(spec.model.stage1_projection);
-  v1::DataSpec& data = *wire.mutable_data();
-  data.set_name(spec.data.name);
-  data.set_path(spec.data.path);
-  data.set_search_images(spec.data.search_images);
+  WriteData(spec.data, *wire.mutable_data());
   WriteSpace(spec.space, *wire.mutable_space());
   v1::CostSpec& cost = *wire.mutable_cost();
   cost.set_metric(spec.cost.metric);

@@ -28,6 +28,7 @@ v1::Progress ProgressToWire(const search::Progress& progress) {
   wire.set_mean_max_probability(progress.mean_max_probability);
   wire.set_rejected_steps(progress.rejected_steps);
   wire.set_images_per_second(progress.images_per_second);
+  wire.set_loader_wait_share(progress.loader_wait_share);
   return wire;
 }
 
@@ -50,6 +51,7 @@ absl::StatusOr<search::Progress> ProgressFromWire(const v1::Progress& wire) {
   progress.mean_max_probability = wire.mean_max_probability();
   progress.rejected_steps = wire.rejected_steps();
   progress.images_per_second = wire.images_per_second();
+  progress.loader_wait_share = wire.loader_wait_share();
   return progress;
 }
 
@@ -142,6 +144,8 @@ v1::WorkerResult WorkerResultToWire(const search::SearchResult& result) {
   wire.set_mean_max_probability(result.policy.mean_max_probability);
   wire.set_images_trained(result.images_trained);
   wire.set_images_evaluated(result.images_evaluated);
+  wire.set_loader_wait_share(result.loader_wait_share);
+  wire.set_skipped_images(result.skipped_images);
   return wire;
 }
 
@@ -159,6 +163,8 @@ absl::StatusOr<search::SearchResult> WorkerResultFromWire(const v1::WorkerResult
   result.policy.mean_max_probability = wire.mean_max_probability();
   result.images_trained = wire.images_trained();
   result.images_evaluated = wire.images_evaluated();
+  result.loader_wait_share = wire.loader_wait_share();
+  result.skipped_images = wire.skipped_images();
   return result;
 }
 

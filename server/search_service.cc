@@ -66,6 +66,7 @@ grpc::Status SearchServiceImpl::SubmitJob(grpc::ServerContext* context, const v1
     *response = JobToWire(checked.record);
     response->clear_state();
     SpaceToWire(*checked.plan, *response->mutable_plan());
+    WorkToWire(*checked.plan, *response->mutable_plan()->mutable_work());
     return grpc::Status::OK;
   }
   absl::StatusOr<JobRecord> job = manager_->Submit(std::move(checked.record));

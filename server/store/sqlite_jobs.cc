@@ -51,13 +51,14 @@ absl::Status PutResultRow(Connection& connection, const JobRecord& job) {
   Statement put = connection.Prepare(
       "INSERT OR REPLACE INTO results (job_id, final_candidate, float_search_accuracy, float_search_loss, "
       "float_search_images, float_test_accuracy, float_test_loss, float_test_images, rejected_steps, "
-      "mean_entropy, mean_max_probability, images_trained, images_evaluated) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "mean_entropy, mean_max_probability, images_trained, images_evaluated, loader_wait_share, "
+      "skipped_images) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   return put
       .Bind(job.id, result.final_candidate, result.float_search.accuracy, result.float_search.loss,
             result.float_search.images, result.float_test.accuracy, result.float_test.loss,
             result.float_test.images, result.rejected_steps, result.policy.mean_entropy,
-            result.policy.mean_max_probability, result.images_trained, result.images_evaluated)
+            result.policy.mean_max_probability, result.images_trained, result.images_evaluated,
+            result.loader_wait_share, result.skipped_images)
       .Run();
 }
 
@@ -127,7 +128,8 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
   Statement results = connection.Prepare(
       "SELECT final_candidate, float_search_accuracy, float_search_loss, float_search_images, "
       "float_test_accuracy, float_test_loss, float_test_images, rejected_steps, mean_entropy, "
-      "mean_max_probability, images_trained, images_evaluated FROM results WHERE job_id = ?");
+      "mean_max_probability, images_trained, images_evaluated, loader_wait_share, skipped_images FROM "
+      "results WHERE job_id = ?");
   row = results.Bind(job.id).Step();
   if (!row.ok()) return row.status();
   if (*row) {
@@ -144,6 +146,8 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
     result.policy.mean_max_probability = results.Double();
     result.images_trained = results.Int();
     result.images_evaluated = results.Int();
+    result.loader_wait_share = results.Double();
+    result.skipped_images = results.Int();
   }
   return absl::OkStatus();
 }
@@ -154,7 +158,7 @@ void BindProgress(Statement& statement, const search::Progress& progress) {
   statement.Bind(static_cast<int64_t>(progress.phase), progress.step, progress.total_steps, progress.fraction,
                  progress.loss, progress.train_accuracy, progress.reward, progress.cost,
                  progress.mean_entropy, progress.mean_max_probability, progress.rejected_steps,
-                 progress.images_per_second);
+                 progress.images_per_second, progress.loader_wait_share);
 }
 
 search::Progress ReadProgress(Statement& row) {
@@ -171,6 +175,7 @@ search::Progress ReadProgress(Statement& row) {
   progress.mean_max_probability = row.Double();
   progress.rejected_steps = row.Int();
   progress.images_per_second = row.Double();
+  progress.loader_wait_share = row.Double();
   return progress;
 }
 

@@ -1,4 +1,4 @@
-// The twelve progress columns that jobs and events share, in one order.
+// The thirteen progress columns that jobs and events share, in one order.
 #pragma once
 
 #include "server/store/records.h"
@@ -8,8 +8,8 @@ namespace precis::server {
 
 inline constexpr char kProgressColumns[] =
     "phase, step, progress_steps, fraction, loss, train_accuracy, reward, cost, mean_entropy, "
-    "mean_max_probability, rejected_steps, images_per_second";
-inline constexpr char kProgressParameters[] = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+    "mean_max_probability, rejected_steps, images_per_second, loader_wait_share";
+inline constexpr char kProgressParameters[] = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
 void BindProgress(Statement& statement, const search::Progress& progress);
 search::Progress ReadProgress(Statement& row);

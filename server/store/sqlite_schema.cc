@@ -167,6 +167,13 @@ INSERT INTO job_targets (job_id, position, target) SELECT id, 0, target FROM job
 ALTER TABLE results ADD COLUMN images_trained INTEGER NOT NULL DEFAULT 0 CHECK (images_trained >= 0);
 ALTER TABLE results ADD COLUMN images_evaluated INTEGER NOT NULL DEFAULT 0 CHECK (images_evaluated >= 0);
 )sql",
+    // How reading images went. Of events, only those of progress have a share.
+    R"sql(
+ALTER TABLE jobs ADD COLUMN loader_wait_share REAL DEFAULT 0;
+ALTER TABLE events ADD COLUMN loader_wait_share REAL DEFAULT 0;
+ALTER TABLE results ADD COLUMN loader_wait_share REAL DEFAULT 0;
+ALTER TABLE results ADD COLUMN skipped_images INTEGER NOT NULL DEFAULT 0 CHECK (skipped_images >= 0);
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {

@@ -25,6 +25,7 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dat
   return MakeSupernetOracle(plan.graph, std::move(dataset),
                             {.training = plan.spec.training,
                              .search_images = plan.spec.data.search_images,
+                             .data = plan.spec.data.options,
                              .network = plan.network});
 }
 

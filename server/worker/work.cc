@@ -49,7 +49,8 @@ absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions&
   if (!plan.ok()) return plan.status();
   // From here on the server hears from us, however long the data take to load.
   Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size});
-  absl::StatusOr<Dataset> dataset = LoadDataset((*plan)->dataset, (*plan)->spec.data.path);
+  absl::StatusOr<Dataset> dataset =
+      LoadDataset((*plan)->dataset, (*plan)->spec.data.path, (*plan)->spec.data.options);
   if (!dataset.ok()) return dataset.status();
   absl::StatusOr<std::unique_ptr<Oracle>> oracle = options.make_oracle(**plan, *std::move(dataset));
   if (!oracle.ok()) return oracle.status();

@@ -1,179 +1,41 @@
-// A data set's four IDX files, checked against what the catalogue says of it.
+// Which reader a data set has.
 #include "supernet/data/dataset.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "supernet/data/catalogue.h"
-#include "supernet/data/idx_file.h"
+#include "absl/strings/match.h"
+#include "supernet/data/cifar_dataset.h"
+#include "supernet/data/idx_dataset.h"
+#include "supernet/data/image_folder.h"
+#include "supernet/data/pixel_sums.h"
 
 namespace precis {
 namespace {
 
-// The names that MNIST established and its relatives kept.
-constexpr const char* kTrainImages = "train-images-idx3-ubyte";
-constexpr const char* kTrainLabels = "train-labels-idx1-ubyte";
-constexpr const char* kTestImages = "t10k-images-idx3-ubyte";
-constexpr const char* kTestLabels = "t10k-labels-idx1-ubyte";
-
-std::string Remedy(const DatasetInfo& info) {
-  const std::string package = DebianPackage(info.name);
-  return absl::StrCat(package.empty() ? "Fetch the data set again"
-                                      : absl::StrCat("Install Debian's package ", package, " (it fills ",
-                                                     info.default_path, ")"),
-                      " or set the data path to a folder that holds it.");
-}
-
-struct Part {
-  std::string file;
-  std::vector<int64_t> dimensions;
-};
-
-// The parts in the order train images, train labels, test images, test labels.
-std::array<Part, 4> Parts(const DatasetInfo& info) {
-  auto images = [&](int64_t count) {
-    std::vector<int64_t> dimensions = {count, info.height, info.width};
-    if (info.channels != 1) dimensions.insert(dimensions.begin() + 1, info.channels);
-    return dimensions;
-  };
-  return {Part{kTrainImages, images(info.train_images)}, Part{kTrainLabels, {info.train_images}},
-          Part{kTestImages, images(info.test_images)}, Part{kTestLabels, {info.test_images}}};
-}
-
-int64_t Product(const std::vector<int64_t>& dimensions) {
-  int64_t product = 1;
-  for (const int64_t dimension : dimensions) product *= dimension;
-  return product;
-}
-
-// The folder in use, once it is known to be one.
-absl::StatusOr<std::string> Folder(const DatasetInfo& info, const std::string& path) {
-  const std::string& folder = path.empty() ? info.default_path : path;
-  struct stat status;
-  if (stat(folder.c_str(), &status) != 0) {
-    return absl::NotFoundError(
-        absl::StrCat("The folder '", folder, "' of data set ", info.name, " does not exist. ", Remedy(info)));
-  }
-  if (!S_ISDIR(status.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat("The data path '", folder, "' of data set ", info.name,
-                                                   " is not a folder. ", Remedy(info)));
-  }
-  return folder;
-}
-
-// The compressed file if there is one, else the plain one.
-absl::StatusOr<std::string> Locate(const DatasetInfo& info, const std::string& folder,
-                                   const std::string& file) {
-  const std::string plain = absl::StrCat(folder, "/", file);
-  const std::string compressed = absl::StrCat(plain, ".gz");
-  for (const std::string& candidate : {compressed, plain}) {
-    if (access(candidate.c_str(), F_OK) == 0) return candidate;
-  }
-  return absl::NotFoundError(absl::StrCat("Data set ", info.name, " lacks '", compressed,
-                                          "' (or the same without .gz). ", Remedy(info)));
-}
-
-// Where the part is, once its header is known to announce what the catalogue says.
-absl::StatusOr<std::string> Inspect(const DatasetInfo& info, const std::string& folder, const Part& part) {
-  absl::StatusOr<std::string> path = Locate(info, folder, part.file);
-  if (!path.ok()) return path.status();
-  absl::StatusOr<std::vector<int64_t>> found = ReadIdxDimensions(*path);
-  if (!found.ok()) return found.status();
-  if (*found != part.dimensions) {
-    return absl::InvalidArgumentError(absl::StrCat("'", *path, "' holds ", absl::StrJoin(*found, "x"),
-                                                   " bytes; data set ", info.name, " has ",
-                                                   absl::StrJoin(part.dimensions, "x"), ". ", Remedy(info)));
-  }
-  return path;
-}
-
-// Paths of all parts, or every fault of every part in one message.
-absl::StatusOr<std::array<std::string, 4>> InspectAll(const DatasetInfo& info, const std::string& path) {
-  absl::StatusOr<std::string> folder = Folder(info, path);
-  if (!folder.ok()) return folder.status();
-  const std::array<Part, 4> parts = Parts(info);
-  std::array<std::string, 4> paths;
-  absl::Status first = absl::OkStatus();
-  std::vector<std::string> faults;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    absl::StatusOr<std::string> part_path = Inspect(info, *folder, parts[i]);
-    if (part_path.ok()) {
-      paths[i] = *std::move(part_path);
-      continue;
-    }
-    first.Update(part_path.status());
-    faults.emplace_back(part_path.status().message());
-  }
-  if (!faults.empty()) return absl::Status(first.code(), absl::StrJoin(faults, "\n"));
-  return paths;
-}
-
-absl::Status CheckLabels(const DatasetInfo& info, const std::string& path,
-                         const std::vector<uint8_t>& labels) {
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < info.classes) continue;
-    return absl::InvalidArgumentError(absl::StrCat("'", path, "': label ", i, " is ", int{labels[i]},
-                                                   "; data set ", info.name, " has the labels 0 to ",
-                                                   info.classes - 1, ". ", Remedy(info)));
-  }
-  return absl::OkStatus();
-}
-
-// Exact sums of bytes, so the figures do not depend on the order of summation.
-void FillStatistics(Dataset& dataset) {
-  const int64_t channels = dataset.info.channels;
-  const int64_t plane = dataset.info.height * dataset.info.width;
-  for (int64_t channel = 0; channel < channels; ++channel) {
-    uint64_t sum = 0;
-    uint64_t sum_of_squares = 0;
-    for (int64_t image = 0; image < dataset.train.count; ++image) {
-      const uint8_t* pixels = dataset.train.pixels.data() + (image * channels + channel) * plane;
-      for (int64_t i = 0; i < plane; ++i) {
-        sum += pixels[i];
-        sum_of_squares += uint64_t{pixels[i]} * pixels[i];
-      }
-    }
-    const auto count = static_cast<double>(dataset.train.count * plane);
-    const double mean = static_cast<double>(sum) / count;
-    const double variance = static_cast<double>(sum_of_squares) / count - mean * mean;
-    dataset.mean.push_back(static_cast<float>(mean / 255));
-    dataset.stddev.push_back(static_cast<float>(std::sqrt(std::max(variance, 0.0)) / 255));
-  }
-}
+bool IsFolder(const DatasetInfo& info) { return info.name == "image_folder"; }
+bool IsCifar(const DatasetInfo& info) { return absl::StartsWith(info.name, "cifar"); }
 
 }  // namespace
 
-absl::Status InspectDataset(const DatasetInfo& info, const std::string& path) {
-  return InspectAll(info, path).status();
+absl::StatusOr<DatasetInfo> InspectDataset(const DatasetInfo& info, const std::string& path,
+                                           const DataOptions& options) {
+  if (IsFolder(info)) return InspectImageFolder(info, path, options);
+  const absl::Status status = IsCifar(info) ? InspectCifar(info, path) : InspectIdx(info, path);
+  if (!status.ok()) return status;
+  return info;
 }
 
-absl::StatusOr<Dataset> LoadDataset(const DatasetInfo& info, const std::string& path) {
-  absl::StatusOr<std::array<std::string, 4>> paths = InspectAll(info, path);
-  if (!paths.ok()) return paths.status();
-
-  const std::array<Part, 4> parts = Parts(info);
-  std::array<std::vector<uint8_t>, 4> data;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    absl::StatusOr<IdxFile> file = ReadIdxFile((*paths)[i], {.max_bytes = Product(parts[i].dimensions)});
-    if (!file.ok()) return file.status();
-    data[i] = std::move(file->data);
+absl::StatusOr<Dataset> LoadDataset(const DatasetInfo& info, const std::string& path,
+                                    const DataOptions& options) {
+  if (IsFolder(info)) return LoadImageFolder(info, path, options);
+  absl::StatusOr<Dataset> dataset = IsCifar(info) ? LoadCifar(info, path) : LoadIdx(info, path);
+  if (!dataset.ok()) return dataset;
+  PixelSums sums(info.channels);
+  const int64_t plane = info.height * info.width;
+  for (int64_t image = 0; image < dataset->train.count; ++image) {
+    sums.Add(dataset->train.pixels.data() + image * info.channels * plane, plane);
   }
-  for (const size_t labels : {1, 3}) {
-    if (absl::Status known = CheckLabels(info, (*paths)[labels], data[labels]); !known.ok()) return known;
-  }
-
-  Dataset dataset;
-  dataset.info = info;
-  dataset.train = {info.train_images, std::move(data[0]), std::move(data[1])};
-  dataset.test = {info.test_images, std::move(data[2]), std::move(data[3])};
-  FillStatistics(dataset);
+  sums.Finish(dataset->mean, dataset->stddev);
   return dataset;
 }
 

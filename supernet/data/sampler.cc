@@ -25,14 +25,14 @@ void Shuffle(std::vector<int64_t>& values, std::mt19937_64& generator) {
   }
 }
 
-TrainSearchSplit SplitTrainSearch(std::span<const uint8_t> labels, int classes, int64_t search_images,
+TrainSearchSplit SplitTrainSearch(std::span<const uint16_t> labels, int classes, int64_t search_images,
                                   uint64_t seed) {
   const auto total = static_cast<int64_t>(labels.size());
   PRECIS_CHECK(total > 0 && classes > 0 && search_images > 0 && search_images < total);
 
   std::vector<std::vector<int64_t>> members(static_cast<size_t>(classes));
   for (int64_t i = 0; i < total; ++i) {
-    const uint8_t label = labels[static_cast<size_t>(i)];
+    const uint16_t label = labels[static_cast<size_t>(i)];
     PRECIS_CHECK(label < classes);
     members[label].push_back(i);
   }

@@ -24,7 +24,7 @@ struct TrainSearchSplit {
 
 // Holds out `search_images` of the training images, the same share of every class (to within one image),
 // chosen by `seed`. Both lists ascend. 0 < search_images < labels.size(), labels < classes (checked).
-TrainSearchSplit SplitTrainSearch(std::span<const uint8_t> labels, int classes, int64_t search_images,
+TrainSearchSplit SplitTrainSearch(std::span<const uint16_t> labels, int classes, int64_t search_images,
                                   uint64_t seed);
 
 // Endless batches: every epoch is a fresh permutation of `indices`, cut into batches; a batch may span

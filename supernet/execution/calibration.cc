@@ -6,6 +6,7 @@
 
 #include <variant>
 
+#include "supernet/execution/batch_stream.h"
 #include "supernet/formats/check.h"
 
 namespace precis {
@@ -60,19 +61,20 @@ class Collector : public ForwardObserver {
 
 }  // namespace
 
-Calibration Calibrate(const Supernet& net, const Assignment& assignment, const ImageStore& images,
-                      std::span<const int64_t> indices, int64_t batch_size) {
+absl::StatusOr<Calibration> Calibrate(const Supernet& net, const Assignment& assignment,
+                                      const ImageStore& images, std::span<const int64_t> indices,
+                                      int64_t batch_size) {
   const auto total = static_cast<int64_t>(indices.size());
   PRECIS_CHECK(total > 0 && batch_size > 0);
   const c10::NoGradGuard no_gradients;
   const int64_t batches = (total + batch_size - 1) / batch_size;
   Collector collector(net);
-  for (int64_t batch = 0; batch < batches; ++batch) {
-    const int64_t begin = total * batch / batches;
-    const int64_t count = total * (batch + 1) / batches - begin;
-    collector.StartBatch(static_cast<double>(count) / static_cast<double>(total));
-    const auto chosen = indices.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
-    net.Forward(images.Get(chosen).images, assignment, {.observer = &collector, .averages = false});
+  BatchStream stream(images, EqualParts(indices, batches));
+  for (int64_t i = 0; i < batches; ++i) {
+    const absl::StatusOr<Batch> batch = stream.Take();
+    if (!batch.ok()) return batch.status();
+    collector.StartBatch(static_cast<double>(batch->labels.size(0)) / static_cast<double>(total));
+    net.Forward(batch->images, assignment, {.observer = &collector, .averages = false});
   }
   return collector.Finish(static_cast<double>(batches));
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "supernet/execution/image_store.h"
 #include "supernet/execution/supernet.h"
 
@@ -23,8 +24,9 @@ struct Calibration {
 
 // Runs the images once, in order, in batches of at most `batch_size` whose sizes differ by at most one, with
 // batch statistics and dynamic ranges. A function of its arguments: equal calls give equal bits. There must
-// be at least one image (checked).
-Calibration Calibrate(const Supernet& net, const Assignment& assignment, const ImageStore& images,
-                      std::span<const int64_t> indices, int64_t batch_size);
+// be at least one image (checked). Fails as BatchStream does.
+absl::StatusOr<Calibration> Calibrate(const Supernet& net, const Assignment& assignment,
+                                      const ImageStore& images, std::span<const int64_t> indices,
+                                      int64_t batch_size);
 
 }  // namespace precis

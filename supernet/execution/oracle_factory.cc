@@ -1,23 +1,19 @@
 // Checks what can be wrong with an oracle's ingredients, chooses the device, and sets LibTorch up.
 #include "supernet/execution/oracle_factory.h"
 
-#ifdef __linux__
-#include <sched.h>
-#endif
-
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "supernet/data/cores.h"
 #include "supernet/execution/host_memory.h"
 #include "supernet/execution/supernet_oracle.h"
 #include "supernet/execution/torch_guard.h"
@@ -89,16 +85,6 @@ absl::StatusOr<c10::Device> ChooseDevice(Device wanted) {
   return c10::Device(c10::kCPU);
 }
 
-// The cores that this process may use, which a cpuset or taskset can make fewer than there are: oneDNN's
-// threads spin for each other, so one more than can run at once makes a step tens of times slower.
-int AvailableCores() {
-#ifdef __linux__
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return CPU_COUNT(&allowed);
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 // Equal calls must give equal bits, and fake-quantised values must not be rounded again.
 void MakeCudaExact() {
   at::globalContext().setBenchmarkCuDNN(false);
@@ -115,10 +101,11 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
   return Guarded("building the supernet", [&]() -> absl::StatusOr<std::unique_ptr<Oracle>> {
     const absl::StatusOr<c10::Device> device = ChooseDevice(options.training.device);
     if (!device.ok()) return device.status();
+    // oneDNN's threads spin for each other: one more than can run at once makes a step tens of times slower.
     at::set_num_threads(options.training.threads > 0 ? options.training.threads : AvailableCores());
     SetUpHostMemory();
     if (device->is_cuda()) MakeCudaExact();
-    return std::make_unique<SupernetOracle>(graph, dataset, options, *device);
+    return std::make_unique<SupernetOracle>(graph, std::move(dataset), options, *device);
   });
 }
 

@@ -16,6 +16,7 @@ namespace precis {
 struct OracleOptions {
   TrainingOptions training;
   int64_t search_images = 6000;  // held out of the training images
+  DataOptions data = {};         // how training images are varied, and by how many threads
   // Null: `graph` is all there is. Else its own architecture is `graph`, and assignments may choose any.
   std::shared_ptr<const ElasticNetwork> network = nullptr;
 };

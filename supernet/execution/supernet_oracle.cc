@@ -7,12 +7,14 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "supernet/data/cores.h"
 #include "supernet/execution/frozen_network.h"
 #include "supernet/execution/torch_guard.h"
 #include "supernet/execution/weight_exchange.h"
@@ -29,7 +31,8 @@ enum class Stream : uint64_t {
   kSearchOrder,
   kRecalibration,
   kSameProbe,
-  kRounding
+  kRounding,
+  kAugmentation
 };
 
 // splitmix64 of the seed and the stream: near seeds give unrelated streams.
@@ -106,34 +109,43 @@ class QualitySum {
   int64_t images_ = 0;
 };
 
-// Calls run(part) for consecutive parts of at most `size` indices.
-template <typename Run>
-void ForEachBatch(std::span<const int64_t> indices, int64_t size, const Run& run) {
-  for (size_t begin = 0; begin < indices.size(); begin += static_cast<size_t>(size)) {
-    run(indices.subspan(begin, std::min(indices.size() - begin, static_cast<size_t>(size))));
+// A set, and how the loader reads it, if it does. On the CPU it shares the cores with the network; images in
+// memory cost it little.
+ImageStore StoreOf(const Dataset& dataset, ImageSet& images, bool varied, const DataOptions& options,
+                   c10::Device device) {
+  HostLoading loading{.always = varied, .threads = options.loader_threads};
+  if (loading.threads == 0) {
+    const int cores = AvailableCores();
+    loading.threads = images.files == nullptr ? 1 : std::max(1, device.is_cuda() ? cores : cores / 2);
   }
+  return ImageStore(dataset, std::move(images), device, loading);
 }
 
 }  // namespace
 
-SupernetOracle::SupernetOracle(const ModelGraph& graph, const Dataset& dataset, const OracleOptions& options,
+SupernetOracle::SupernetOracle(const ModelGraph& graph, Dataset dataset, const OracleOptions& options,
                                c10::Device device)
     : options_(options.training),
       explosion_loss_(options.training.explosion_factor *
                       std::log(static_cast<double>(dataset.info.classes))),
-      train_images_(dataset, dataset.train, device),
-      test_images_(dataset, dataset.test, device),
+      skipped_images_(dataset.skipped_images),
       pixel_statistics_({{"pixel_mean", absl::StrJoin(dataset.mean, ",")},
                          {"pixel_stddev", absl::StrJoin(dataset.stddev, ",")}}),
       search_indices_(SplitOf(dataset, options).search),
       recalibration_indices_(SplitOf(dataset, options).train),
       test_indices_(static_cast<size_t>(dataset.test.count)),
+      train_images_(StoreOf(dataset, dataset.train, options.data.augment.Any(), options.data, device)),
+      test_images_(StoreOf(dataset, dataset.test, false, options.data, device)),
       network_(options.network),
       net_(network_ == nullptr ? graph : network_->Graph(network_->Largest()),
            StreamSeed(options_.seed, Stream::kWeights), device, options_.ranges),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
       gradient_watch_(options_.gradient_explosion_factor, options_.gradient_clip_norm),
-      train_order_(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
+      train_batches_(
+          train_images_,
+          [order = BatchSampler(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
+           size = options_.batch_size]() mutable { return order.Next(size); },
+          options.data.augment, StreamSeed(options_.seed, Stream::kAugmentation)),
       search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
   std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));
   Shuffle(recalibration_indices_, generator);
@@ -162,7 +174,11 @@ SupernetOracle::Part SupernetOracle::PartFor(const Assignment& assignment) const
 
 absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignment) {
   PRECIS_CHECK(Fits(assignment));
-  return Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<StepOutcome> outcome =
+      Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
+  seconds_trained_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return outcome;
 }
 
 // Gives every range that the assignment learns and that has not been met a start from this batch and the
@@ -213,8 +229,10 @@ std::vector<RangeKey> SupernetOracle::BeginToLearn(const Part& part, const at::T
   return begun;
 }
 
-StepOutcome SupernetOracle::Train(const Assignment& assignment) {
-  const Batch batch = train_images_.Get(train_order_.Next(options_.batch_size));
+absl::StatusOr<StepOutcome> SupernetOracle::Train(const Assignment& assignment) {
+  const absl::StatusOr<Batch> taken = train_batches_.Take();
+  if (!taken.ok()) return taken.status();
+  const Batch& batch = *taken;
   const double rate = LearningRateAt(step_, options_);
   const uint64_t rounding =
       StreamSeed(options_.seed, Stream::kRounding) + (static_cast<uint64_t>(step_) << 32);
@@ -293,15 +311,15 @@ absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int6
     const std::vector<int64_t> indices =
         same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
              : search_order_.Next(images);
-    ForEachBatch(indices, options_.evaluation_batch_size, [&](std::span<const int64_t> some) {
-      const Batch batch = train_images_.Get(some);
-      sum.Add(part.net->Forward(batch.images, part.assignment), batch.labels);
-    });
+    const absl::Status read = ForEachBatch(
+        train_images_, indices, options_.evaluation_batch_size,
+        [&](const Batch& batch) { sum.Add(part.net->Forward(batch.images, part.assignment), batch.labels); });
+    if (!read.ok()) return read;
     return sum.Fetch();
   });
 }
 
-Calibration SupernetOracle::CalibrateFor(const Part& part) const {
+absl::StatusOr<Calibration> SupernetOracle::CalibrateFor(const Part& part) const {
   return Calibrate(*part.net, part.assignment, train_images_, recalibration_indices_,
                    options_.evaluation_batch_size);
 }
@@ -311,31 +329,38 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
   return Guarded("evaluating an assignment", [&]() -> absl::StatusOr<Evaluation> {
     const c10::NoGradGuard no_gradients;
     const Part part = PartFor(assignment);
-    const Calibration calibration = CalibrateFor(part);
-    const FrozenNetwork frozen(*part.net, part.assignment, calibration);
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
+    if (!calibration.ok()) return calibration.status();
+    const FrozenNetwork frozen(*part.net, part.assignment, *calibration);
     const bool test = split == Split::kTest;
     const ImageStore& images = test ? test_images_ : train_images_;
 
     QualitySum sum;
-    ForEachBatch(test ? test_indices_ : search_indices_, options_.evaluation_batch_size,
-                 [&](std::span<const int64_t> some) {
-                   const Batch batch = images.Get(some);
-                   sum.Add(frozen.Forward(batch.images), batch.labels);
-                 });
+    const absl::Status read =
+        ForEachBatch(images, test ? test_indices_ : search_indices_, options_.evaluation_batch_size,
+                     [&](const Batch& batch) { sum.Add(frozen.Forward(batch.images), batch.labels); });
+    if (!read.ok()) return read;
 
     Evaluation evaluation;
     evaluation.quality = sum.Fetch();
-    evaluation.activation_ranges = ToHost(calibration.activation_ranges);
+    evaluation.activation_ranges = ToHost(calibration->activation_ranges);
     return evaluation;
   });
 }
 
+DataReport SupernetOracle::Report() const {
+  const double share = seconds_trained_ > 0 ? train_batches_.seconds_waited() / seconds_trained_ : 0;
+  return {.loader_wait_share = std::min(share, 1.0), .skipped_images = skipped_images_};
+}
+
 absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std::string& path) {
   PRECIS_CHECK(Fits(assignment));
-  return Guarded("saving the weights", [&] {
+  return Guarded("saving the weights", [&]() -> absl::Status {
     const c10::NoGradGuard no_gradients;
     const Part part = PartFor(assignment);
-    WeightFile file = ExportWeights(*part.net, part.assignment, CalibrateFor(part));
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
+    if (!calibration.ok()) return calibration.status();
+    WeightFile file = ExportWeights(*part.net, part.assignment, *calibration);
     if (network_ != nullptr) file.metadata["architecture"] = network_->Describe(assignment.architecture);
     file.metadata.insert(pixel_statistics_.begin(), pixel_statistics_.end());
     return WriteWeightFile(file, path);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "supernet/data/sampler.h"
+#include "supernet/execution/batch_stream.h"
 #include "supernet/execution/calibration.h"
 #include "supernet/execution/gradient_watch.h"
 #include "supernet/execution/image_store.h"
@@ -25,14 +26,14 @@ class SupernetOracle : public Oracle {
  public:
   // The graph fits the data and the options are in range (checked by the factory). May throw what LibTorch
   // throws; nothing else here does.
-  SupernetOracle(const ModelGraph& graph, const Dataset& dataset, const OracleOptions& options,
-                 c10::Device device);
+  SupernetOracle(const ModelGraph& graph, Dataset dataset, const OracleOptions& options, c10::Device device);
 
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
   absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override;
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
   absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
   absl::Status LoadWeights(const std::string& path) override;
+  DataReport Report() const override;
 
  private:
   // A network as it runs: the whole, or cut out of it.
@@ -44,29 +45,31 @@ class SupernetOracle : public Oracle {
 
   bool Fits(const Assignment& assignment) const;
   Part PartFor(const Assignment& assignment) const;
-  StepOutcome Train(const Assignment& assignment);
+  absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
   std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
   void MoveAverages(const Part& part, const std::vector<at::Tensor>& found);
-  Calibration CalibrateFor(const Part& part) const;
+  absl::StatusOr<Calibration> CalibrateFor(const Part& part) const;
 
   const TrainingOptions options_;
   const double explosion_loss_;  // a step above it is not applied
-  const ImageStore train_images_;
-  const ImageStore test_images_;
+  const int64_t skipped_images_;
   const std::map<std::string, std::string> pixel_statistics_;  // for the metadata of weight files
   std::vector<int64_t> search_indices_;                        // ascending; into the training images
   std::vector<int64_t> same_probe_indices_;                    // the search split, shuffled
   std::vector<int64_t> recalibration_indices_;                 // the same for every evaluation
   std::vector<int64_t> test_indices_;
+  const ImageStore train_images_;
+  const ImageStore test_images_;
 
   const std::shared_ptr<const ElasticNetwork> network_;  // or null
   Supernet net_;                                         // the largest
   Sgd optimizer_;                                        // of the network's parameters, then of learned_
   std::vector<at::Tensor> learned_;  // ranges, in the order in which they were first trained
   GradientWatch gradient_watch_;
-  BatchSampler train_order_;
+  BatchStream train_batches_;
   BatchSampler search_order_;
   int64_t step_ = 0;
+  double seconds_trained_ = 0;
 };
 
 }  // namespace precis

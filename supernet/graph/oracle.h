@@ -60,6 +60,12 @@ enum class ProbeImages {
   kSame,  // the same at every call of this size, and more of them at a larger size; moves nothing
 };
 
+// How reading the images went, so far.
+struct DataReport {
+  double loader_wait_share = 0;  // of the time of the training steps, in waiting for their images, 0…1
+  int64_t skipped_images = 0;    // corrupt files left out, training and test
+};
+
 class Oracle {
  public:
   virtual ~Oracle() = default;
@@ -87,6 +93,8 @@ class Oracle {
   // Reads what SaveWeights wrote, of the largest architecture if there are several. DATA_LOSS or
   // INVALID_ARGUMENT, naming the tensor, if it does not fit this graph; the weights are then unchanged.
   virtual absl::Status LoadWeights(const std::string& path) = 0;
+
+  virtual DataReport Report() const { return {}; }
 };
 
 }  // namespace precis

@@ -38,6 +38,11 @@ TEST(JobText, IsTheGoldenFile) {
   ExpectGolden(JobText(failed), "job_failed.txt");
   v1::Job checked = SampleJob();
   checked.clear_name();
+  v1::WorkEstimate& work = *checked.mutable_plan()->mutable_work();
+  work.set_images_trained(216064);
+  work.set_images_evaluated(401552);
+  work.set_seconds(254);
+  work.set_threads(2);
   ExpectGolden(PlanText(checked), "plan.txt");
 }
 

@@ -46,7 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UnknownFieldBelow",
              "data:\n  nmae: x\n",
              {"j:2:3: data.nmae: unknown field. Did you mean \"name\"? Known here are: name, path, "
-              "search_images."}},
+              "search_images, channels, image_size, resize, corrupt_files, augment, loader_threads, "
+              "memory_mib, found."}},
         Case{"FieldOfAnotherSection",
              "epochs: 3\n",
              {"j:1:1: epochs: unknown field. Did you mean \"training.epochs\"?"}},

@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import tempfile
 import time
 import unittest
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ["PRECIS_BIN"])
@@ -53,6 +55,30 @@ def wait_for(what, condition, deadline_s=DEADLINE_S):
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {deadline_s} s for {what}")
+
+
+def write_png(path, side, colour):
+    """A square of one colour, or no image at all where that is None."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if colour is None:
+        path.write_bytes(b"no image")
+        return
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + bytes(colour) * side) * side
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+                     + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def write_image_folder(folder, train, test, side=16):
+    """Two classes, dark and bright, of `train` and `test` images each."""
+    for split, count in (("train", train), ("val", test)):
+        for i in range(count):
+            write_png(folder / split / "dark" / f"{i:05}.png", side, (i % 100, i % 70, 30))
+            write_png(folder / split / "bright" / f"{i:05}.png", side, (255 - i % 100, 200, 220))
+    return folder
 
 
 class Server:

@@ -5,8 +5,11 @@
 
 Experiments:
   rivals      every algorithm on the targets of rivals.yaml, from one training each
-  many        the targets of rivals.yaml in one job of 1.4 times the epochs, and each in a job of its own
-  spaces      integers, floats and both, at one target
+  many        eight targets in one job, with the epochs of one and with 1.4 times these, and each in a job of its own
+  spaces      at the cost of uniform int3 and int5: precis over integers, floats and both, and the uniform formats
+  served      the answer of a job against its assignment trained from scratch for as long
+
+Networks and data sets are settings: --set model.name=resnet20.
 
 Accuracy is of the test split, of the best answer within each target, averaged over the targets. The hypervolume is that of
 the answers, as a share of the rectangle from no cost at full accuracy to the largest target at accuracy 0.
@@ -27,7 +30,10 @@ BIN = HERE.parents[1] / "build/release/bin"
 ALGORITHMS = ("precis", "sensitivity", "evolution", "random", "reinforce", "tunas", "fliqs", "uniform")
 RANGE = (1.5, 0.9 * (3 / 4) ** 2)  # of rivals.yaml, in costs of uniform int4
 COUNT = 4
-SPACES = {"int-l": "[int-l]", "fp-l": "[fp-l]", "mixed": "[mixed]"}
+MANY = 8
+# Cost of which uniform format; spaces; uniform formats of that cost, or the next above it in their kind.
+SPACES = [("int3", ["[int2,int3,int-l]"], ["int3"]),
+          ("int5", ["[int-l]", "[fp-l]", "[mixed]"], ["int5", "e2m2", "e3m1"])]
 
 
 def precis(*arguments):
@@ -62,7 +68,9 @@ def search(file, seed, settings):
     metric = job["plan"]["constrained_metric"]
     answers = [(next(c["value"] for c in each["costs"] if c["metric"] == metric), each["test"]["accuracy"])
                for each in candidates if each["origin"] == "final"]
+    print(f"{file} {' '.join(settings)} seed {seed}: {answers}", file=sys.stderr, flush=True)
     return {"targets": job["plan"]["targets"], "answers": answers,
+            "layers": next(each["layers"] for each in candidates if each["name"] == job["result"]["final_candidate"]),
             "trained": int(job["result"]["images_trained"]), "evaluated": int(job["result"]["images_evaluated"]),
             "seconds": time.monotonic() - begin}
 
@@ -94,20 +102,48 @@ def experiments(name):
     if name == "rivals":
         return {a: [("rivals.yaml", [f"controller.algorithm={a}"])] for a in ALGORITHMS}
     if name == "many":
-        ratio = (RANGE[1] / RANGE[0]) ** (1 / (COUNT - 1))
-        targets = [f"{RANGE[0] * ratio ** i:.4f}x int4" for i in range(COUNT)]
-        return {"one job, 1.4 times the epochs": [("rivals.yaml", ["training.epochs=2.8"])],
-                "one job, the same epochs": [("rivals.yaml", [])],
-                "a job for each target": [("rivals.yaml", [f"cost={{metric: bops, target: {t}}}"]) for t in targets]}
+        span = f"{{metric: bops, range: {{from: {RANGE[0]}x int4, to: {RANGE[1]}x int4, count: {MANY}}}}}"
+        ratio = (RANGE[1] / RANGE[0]) ** (1 / (MANY - 1))
+        targets = [f"{RANGE[0] * ratio ** i:.4f}x int4" for i in range(MANY)]
+        return {"one job, 1.4 times the epochs": [("many.yaml", [f"cost={span}", "training.epochs=2.8"])],
+                "one job, the same epochs": [("many.yaml", [f"cost={span}"])],
+                "a job for each target": [("many.yaml", [f"cost={{metric: bops, target: {t}}}"]) for t in targets]}
     if name == "spaces":
-        return {label: [("spaces.yaml", [f"space.formats={formats}"])] for label, formats in SPACES.items()}
-    sys.exit(f"there is no experiment {name}: give rivals, many or spaces")
+        rows = {}
+        for target, spaces, uniform in SPACES:
+            cost = f"cost={{metric: bops, target: 1x {target}}}"
+            rows |= {f"{formats} within {target}: precis": [("spaces.yaml", [f"space.formats={formats}", cost])]
+                     for formats in spaces}
+            rows |= {f"uniform {each} (as {target})": [("spaces.yaml", [f"space.formats=[{each}]", cost,
+                                                                 "controller.algorithm=uniform"])] for each in uniform}
+        return rows
+    sys.exit(f"there is no experiment {name}: give rivals, many, spaces or served")
+
+
+def served(seed, settings):
+    """The answer of a job, and its assignment trained from scratch with the job's whole budget."""
+    found = search("spaces.yaml", seed, settings)
+    pins = ", ".join(f"{{layers: {layer['layer']}, pin: {layer['weight']}/{layer['activation']}}}" for layer in found["layers"])
+    return {"precis": found, "its answer from scratch": search("spaces.yaml", seed, settings + [
+        "controller.algorithm=uniform", "space.formats=[int8]", f"space.overrides=[{pins}]"])}
 
 
 def spread(values, scale, digits):
     mean = statistics.mean(values) * scale
     text = f"{mean:.{digits}f}"
     return text if len(values) < 2 else f"{text} ± {statistics.stdev(values) * scale:.{digits}f}"
+
+
+def outcomes_of(arguments):
+    """Label and outcomes by seed, row by row."""
+    if arguments.experiment == "served":
+        pairs = [served(seed, arguments.settings) for seed in arguments.seeds]
+        yield from ((label, [pair[label] for pair in pairs]) for label in pairs[0])
+        return
+    rows = experiments(arguments.experiment)
+    for label in arguments.only or rows:
+        yield label, [together([search(file, seed, settings + arguments.settings) for file, settings in rows[label]])
+                      for seed in arguments.seeds]
 
 
 def main():
@@ -117,15 +153,12 @@ def main():
     parser.add_argument("--only", nargs="+", help="rows to run")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="passed on to precis submit")
     arguments = parser.parse_args()
-    rows = experiments(arguments.experiment)
     print("| what | seeds | mean test accuracy over targets, % | hypervolume | images trained | images evaluated | seconds |")
     print("|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         server = start_server(pathlib.Path(folder))
         try:
-            for label in arguments.only or rows:
-                outcomes = [together([search(file, seed, settings + arguments.settings) for file, settings in rows[label]])
-                            for seed in arguments.seeds]
+            for label, outcomes in outcomes_of(arguments):
                 print(f"| {label} | {len(outcomes)} | {spread([mean_accuracy(o) for o in outcomes], 100, 2)} | "
                       f"{spread([hypervolume(o) for o in outcomes], 1, 4)} | "
                       f"{outcomes[0]['trained']:,} | {statistics.mean(o['evaluated'] for o in outcomes):,.0f} | "

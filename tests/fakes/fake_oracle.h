@@ -44,6 +44,8 @@ struct FakeOracleOptions {
   double decay = 6;             // of the damage, for one more bit, on the geometric average over layers
   double noise = 1;             // of measured accuracies, as a multiple of a finite sample's
 
+  DataReport report = {};
+
   // Injected failures; steps, probes and evaluations count from 0.
   std::set<int64_t> exploding_steps;                  // not applied; the loss is NaN and 1e30 in turns
   std::function<bool(const Assignment&)> explodes;    // likewise, by assignment
@@ -76,6 +78,8 @@ class FakeOracle final : public Oracle {
     }
     for (double& each : sensitivity_) each *= 0.9 / sum;
   }
+
+  DataReport Report() const override { return options_.report; }
 
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override {
     Record(Call::Kind::kTrain, assignment);

@@ -25,6 +25,7 @@ inline search::Progress SampleProgress(int64_t step) {
   progress.mean_max_probability = 0.3;
   progress.rejected_steps = 2;
   progress.images_per_second = 9876.5;
+  progress.loader_wait_share = 0.01;
   return progress;
 }
 
@@ -35,6 +36,8 @@ inline search::SearchResult SampleResult() {
   result.float_test = {0.91, 0.26, 10000};
   result.rejected_steps = 3;
   result.policy = {0.5, 0.75};
+  result.loader_wait_share = 0.02;
+  result.skipped_images = 5;
   return result;
 }
 
@@ -94,7 +97,7 @@ inline std::string ProgressText(const search::Progress& p) {
                       " ", ExactText(p.loss), " ", ExactText(p.train_accuracy), " ", ExactText(p.reward), " ",
                       ExactText(p.cost), " ", ExactText(p.mean_entropy), " ",
                       ExactText(p.mean_max_probability), " ", p.rejected_steps, " ",
-                      ExactText(p.images_per_second));
+                      ExactText(p.images_per_second), " ", ExactText(p.loader_wait_share));
 }
 
 inline std::string CandidateText(const search::Candidate& c) {
@@ -134,8 +137,8 @@ inline std::string JobText(const JobRecord& job) {
     const search::SearchResult& result = *job.result;
     absl::StrAppend(&text, "|result ", result.final_candidate, " ", QualityText(result.float_search), " ",
                     QualityText(result.float_test), " ", result.rejected_steps, " ",
-                    ExactText(result.policy.mean_entropy), " ",
-                    ExactText(result.policy.mean_max_probability));
+                    ExactText(result.policy.mean_entropy), " ", ExactText(result.policy.mean_max_probability),
+                    " ", ExactText(result.loader_wait_share), " ", result.skipped_images);
   }
   return text;
 }

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "search/work.h"
 #include "tests/search/search_trial.h"
 
 namespace precis::search {
@@ -40,6 +41,22 @@ TEST_P(EveryAlgorithm, AnswersOneTarget) {
   ExpectSound(run, *result);
   EXPECT_EQ(result->images_trained, run.plan->total_steps * run.plan->spec.training.batch_size);
   EXPECT_GT(result->images_evaluated, 0);
+}
+
+// The estimate that a user sees before the job, against what the job then did.
+TEST_P(EveryAlgorithm, DoesNoMoreThanWasEstimated) {
+  for (const int64_t count : {1, 4}) {
+    Trial run(count == 1 ? JobOf(GetParam()) : ManyTargets(GetParam(), count));
+    run.sink.has_legs = count > 1;
+    const WorkEstimate work = EstimateWork(*run.plan, 2);
+    const auto result = run.Go();
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(work.images_trained, result->images_trained);
+    EXPECT_GE(work.images_evaluated, result->images_evaluated);
+    EXPECT_LE(work.images_evaluated, 3 * result->images_evaluated);
+    EXPECT_GT(work.seconds, 0);
+    EXPECT_DOUBLE_EQ(EstimateWork(*run.plan, 1).seconds, 2 * work.seconds);
+  }
 }
 
 TEST_P(EveryAlgorithm, AnswersManyTargetsFromOneTraining) {
@@ -106,7 +123,10 @@ TEST(Random, WithoutMeasurementsAnswersWithTheCheapest) {
 
 // The warm-up, and what comes after it, train what the algorithm's description says.
 TEST(Precis, TrainsTheWidestAndThenItsAnswersInTurn) {
-  Trial run(ManyTargets(Algorithm::kPrecis, 3));
+  JobSpec spec = ManyTargets(Algorithm::kPrecis, 3);
+  spec.controller.warmup_share = 0.5;
+  spec.controller.refinements = 2;
+  Trial run(spec);
   run.sink.has_legs = true;
   ASSERT_TRUE(run.Go().ok());
   const Assignment widest = UniformAssignment(run.plan->layers.size(), ParseFormat("int8").value());

@@ -28,6 +28,16 @@ struct Fault {
   std::function<void(JobSpec&)> make;
 };
 
+// A job about a folder of 1000 + 100 images of 24 pixels, looked at.
+void MakeFolder(JobSpec& spec) {
+  spec.data.name = "image_folder";
+  spec.data.search_images = 200;
+  spec.data.found = FoundData{24, 7, 1000, 100, "f00d"};
+  spec.reward.probe_images = 100;
+  spec.training.batch_size = 10;
+  spec.training.recalibration_images = 100;
+}
+
 // One fault each: exactly that field is blamed, and the message holds what helps.
 const std::vector<Fault>& Faults() {
   static const std::vector<Fault> faults = {
@@ -44,6 +54,40 @@ const std::vector<Fault>& Faults() {
       {"data.search_images", "1 to 30000 (half of the 60000",
        [](JobSpec& s) { s.data.search_images = 30001; }},
       {"data.search_images", "-5 is not allowed", [](JobSpec& s) { s.data.search_images = -5; }},
+      {"data.channels", "is for image_folder: the images of fashion_mnist",
+       [](JobSpec& s) { s.data.options.channels = 1; }},
+      {"data.image_size", "is for image_folder", [](JobSpec& s) { s.data.options.image_size = 32; }},
+      {"data.resize", "is for image_folder", [](JobSpec& s) { s.data.options.resize = 40; }},
+      {"data.corrupt_files", "is for image_folder",
+       [](JobSpec& s) { s.data.options.corrupt_files = CorruptFiles::kSkip; }},
+      {"data.channels", "2 is not allowed: give 1 (grey) or 3",
+       [](JobSpec& s) {
+         MakeFolder(s);
+         s.data.options.channels = 2;
+       }},
+      {"data.image_size", "8 to 1024",
+       [](JobSpec& s) {
+         MakeFolder(s);
+         s.data.options.image_size = 7;
+       }},
+      {"data.resize", "24 to 2048",
+       [](JobSpec& s) {
+         MakeFolder(s);
+         s.data.options.resize = 23;
+       }},
+      {"data.search_images", "1 to 500 (half of the 1000",
+       [](JobSpec& s) {
+         MakeFolder(s);
+         s.data.search_images = 501;
+       }},
+      {"data.augment.crop_padding", "0 to 64", [](JobSpec& s) { s.data.options.augment.crop_padding = 65; }},
+      {"data.augment.crop_padding", "0 to 64", [](JobSpec& s) { s.data.options.augment.crop_padding = -1; }},
+      {"data.augment.resized_crop", "from 0 up to 1",
+       [](JobSpec& s) { s.data.options.augment.resized_crop = kNan; }},
+      {"data.augment", "two ways",
+       [](JobSpec& s) { s.data.options.augment = {.crop_padding = 4, .resized_crop = 0.08}; }},
+      {"data.loader_threads", "0 to 256", [](JobSpec& s) { s.data.options.loader_threads = 257; }},
+      {"data.memory_mib", "0 to 16777216", [](JobSpec& s) { s.data.options.memory_mib = -1; }},
       {"space.formats", "at least one", [](JobSpec& s) { s.space.formats = {}; }},
       {"space.formats[1]", "int4",
        [](JobSpec& s) {

@@ -301,11 +301,54 @@ TEST(Fingerprint, IgnoresWhatDecidesNothing) {
   JobSpec spec = SampleJob();
   spec.display_name = "another";
   spec.data.path = "/elsewhere";
+  spec.data.options.loader_threads = 3;
+  spec.data.options.memory_mib = 0;
   spec.reward.beta = 0.1;  // the default, said aloud
   spec.cost.target = "1.10 x INT4";
   spec.space.formats[0] = "INT2";
   spec.cost.report = {"model_size", "bops"};  // as without
   EXPECT_EQ(PlanOf(spec)->fingerprint, original);
+}
+
+JobSpec FolderJob() {
+  JobSpec spec = SampleJob();
+  spec.data.name = "image_folder";
+  spec.data.found = FoundData{24, 7, 60000, 100, "f00d"};
+  return spec;
+}
+
+TEST(CompilePlan, TakesTheSizesThatWereFound) {
+  const auto plan = PlanOf(FolderJob());
+  EXPECT_EQ(plan->graph.input_shape(), Shape({3, 24, 24}));
+  EXPECT_EQ(plan->graph.node(plan->graph.output()).shape, Shape({7}));
+  EXPECT_EQ(plan->dataset.train_images, 60000);
+  JobSpec unseen = FolderJob();
+  unseen.data.found.reset();
+  const CompiledPlan compiled = CompilePlan(unseen, SampleDatasets());
+  EXPECT_EQ(compiled.plan, nullptr);
+  ASSERT_EQ(compiled.violations.size(), 1u);
+  EXPECT_EQ(compiled.violations[0].field, "data.path");
+}
+
+TEST(Fingerprint, ChangesWithWhatAFolderHolds) {
+  const std::vector<std::function<void(JobSpec&)>> changes = {
+      [](JobSpec&) {},
+      [](JobSpec& s) { s.data.found->content = "beef"; },
+      [](JobSpec& s) { s.data.found->classes = 8; },
+      [](JobSpec& s) { s.data.options.resize = 28; },
+      [](JobSpec& s) { s.data.options.channels = 1; },
+      [](JobSpec& s) { s.data.options.corrupt_files = CorruptFiles::kSkip; },
+  };
+  std::set<std::string> fingerprints;
+  for (const auto& change : changes) {
+    JobSpec spec = FolderJob();
+    change(spec);
+    fingerprints.insert(PlanOf(spec)->fingerprint);
+  }
+  EXPECT_EQ(fingerprints.size(), changes.size());
+  JobSpec spec = FolderJob();
+  spec.data.options.resize = 24;  // the default, said aloud
+  EXPECT_EQ(PlanOf(spec)->fingerprint, PlanOf(FolderJob())->fingerprint);
 }
 
 TEST(Fingerprint, ChangesWithEverythingElse) {
@@ -314,6 +357,9 @@ TEST(Fingerprint, ChangesWithEverythingElse) {
       [](JobSpec& s) { s.model.name = "resnet20"; },
       [](JobSpec& s) { s.model.width_multiplier = 2; },
       [](JobSpec& s) { s.data.search_images = 5000; },
+      [](JobSpec& s) { s.data.options.augment.crop_padding = 2; },
+      [](JobSpec& s) { s.data.options.augment.resized_crop = 0.5; },
+      [](JobSpec& s) { s.data.options.augment.flip = true; },
       [](JobSpec& s) {
         s.space.formats = {"int3", "int2", "int4", "int8"};
       },

@@ -21,7 +21,9 @@ inline std::vector<DatasetInfo> SampleDatasets() {
   dataset.classes = 10;
   dataset.train_images = 60000;
   dataset.test_images = 10000;
-  return {dataset};
+  DatasetInfo folder;  // its sizes lie in its files
+  folder.name = "image_folder";
+  return {dataset, folder};
 }
 
 inline JobSpec SampleJob() {

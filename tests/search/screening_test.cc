@@ -58,7 +58,7 @@ TEST(Screening, ChangesOneDecisionAtATime) {
     images += static_cast<double>(bench.plan->spec.controller.screening_images);
   }
   EXPECT_EQ(seen.size(), 10u * 3 + 1);
-  EXPECT_EQ(bench.screening.Images(), images);
+  EXPECT_EQ(Screening::ImagesOf(*bench.plan), images);
 }
 
 TEST(Screening, FindsWhatHarmsAndPrefersItLess) {
@@ -97,7 +97,7 @@ TEST(Screening, ZeroImagesMeasureNothing) {
   const size_t before = bench.oracle.calls().size();
   ASSERT_TRUE(bench.screening.Measure(bench.session).ok());
   EXPECT_EQ(bench.oracle.calls().size(), before);
-  EXPECT_EQ(bench.screening.Images(), 0);
+  EXPECT_EQ(Screening::ImagesOf(*bench.plan), 0);
   LogEstimate estimate;
   estimate.effects = {{1, 2}, {3, 4}};
   EXPECT_EQ(bench.screening.Blend(estimate), estimate.effects);

@@ -57,6 +57,18 @@ TEST(RunSearch, TheEstimatedBestIsBetterThanUniform) {
   EXPECT_GT(better / found, 0.007);
 }
 
+TEST(RunSearch, TellsHowReadingTheImagesWent) {
+  const auto plan = PlanOf(ShortJob());
+  FakeOracleOptions options = Matching(*plan);
+  options.report = {.loader_wait_share = 0.25, .skipped_images = 7};
+  Trial run(plan, options);
+  const auto result = run.Go();
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->loader_wait_share, 0.25);
+  EXPECT_EQ(result->skipped_images, 7);
+  EXPECT_EQ(run.sink.progress.back().loader_wait_share, 0.25);
+}
+
 TEST(RunSearch, StepsGoWhereThePlanSays) {
   struct Shares {
     double warmup, frozen;

@@ -176,7 +176,7 @@ TEST(Convert, UnknownEnumNumbersNameTheirField) {
     EXPECT_THAT(violation.message, HasSubstr("77"));
   }
   EXPECT_THAT(fields, testing::UnorderedElementsAreArray(paths));
-  EXPECT_EQ(violations.size(), 12u);
+  EXPECT_EQ(violations.size(), 13u);
 }
 
 TEST(Convert, UnknownEnumMessagesListTheChoicesAsAJobFileWritesThem) {

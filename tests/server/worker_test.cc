@@ -11,6 +11,7 @@
 #include "server/worker/work.h"
 #include "tests/fakes/fake_oracle.h"
 #include "tests/server/server_fixture.h"
+#include "tests/supernet/data/image_writer.h"
 
 namespace precis::server {
 namespace {
@@ -295,6 +296,45 @@ TEST(Work, ATruncatedDataFileFailsTheJobAndIsNamed) {
   job = fixture.AwaitEnd(job.name());
   EXPECT_EQ(job.state(), v1::Job::FAILED);
   EXPECT_THAT(job.error(), testing::AllOf(HasSubstr(file), HasSubstr("ends early")));
+}
+
+TEST(Work, AnImageFolderIsFoundAtSubmissionAndLoadedByTheWorker) {
+  TempDir data;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = absl::StrCat("/", 100 + i, ".png");
+    for (const char* of_class : {"/train/a", "/train/b", "/test/a"}) {
+      WriteImage(data.path() + of_class + name, 12, 16, 3 * i, 20, 30);
+    }
+  }
+  ServerFixture fixture(false);
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = GoodSpec();
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.mutable_data()->set_name("image_folder");
+  spec.mutable_data()->set_path(data.path());
+  spec.mutable_data()->set_search_images(20);
+  spec.mutable_data()->mutable_found()->set_classes(99);  // the server's to say
+  spec.mutable_reward()->set_probe_images(10);
+  spec.mutable_training()->set_batch_size(4);
+  spec.mutable_training()->set_epochs(4);
+  spec.mutable_training()->set_recalibration_images(8);
+  v1::Job job;
+  const grpc::Status submitted = fixture.Submit(request, &job);
+  ASSERT_TRUE(submitted.ok()) << submitted.error_message();
+  EXPECT_EQ(job.spec().data().found().classes(), 2);
+  EXPECT_EQ(job.spec().data().found().image_size(), 12);
+  EXPECT_EQ(job.spec().data().found().train_images(), 80);
+  ServerLink link(LinkOptions(fixture.launcher().AwaitStart(job.name().substr(5))));
+  WorkOptions options = FakeWork();
+  int64_t loaded = 0;
+  options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset) {
+    loaded = dataset.train.count;
+    return make(plan, std::move(dataset));
+  };
+  ASSERT_TRUE(Work(link, options).ok());
+  job = fixture.AwaitEnd(job.name());
+  EXPECT_EQ(job.state(), v1::Job::SUCCEEDED) << job.error();
+  EXPECT_EQ(loaded, 80);
 }
 
 TEST(Work, ASignalEndsTheSearch) {

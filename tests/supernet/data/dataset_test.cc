@@ -40,14 +40,14 @@ TEST(Catalogue, SuggestsTheNameMeant) {
 
 TEST(FashionMnist, LoadsWholeFromDebiansPackage) {
   const DatasetInfo info = *FindDataset("fashion_mnist");
-  ASSERT_TRUE(InspectDataset(info, "").ok()) << InspectDataset(info, "");
+  ASSERT_TRUE(InspectDataset(info, "").ok()) << InspectDataset(info, "").status();
   const absl::StatusOr<Dataset> dataset = LoadDataset(info, "");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->train.count, 60000);
   EXPECT_EQ(dataset->train.pixels.size(), 60000u * 28 * 28);
   EXPECT_EQ(dataset->test.pixels.size(), 10000u * 28 * 28);
   std::array<int, 10> train_counts{};
-  for (const uint8_t label : dataset->train.labels) ++train_counts[label];
+  for (const uint16_t label : dataset->train.labels) ++train_counts[label];
   EXPECT_THAT(train_counts, Each(6000));
   // The published figures of the training images.
   ASSERT_EQ(dataset->mean.size(), 1u);
@@ -70,7 +70,7 @@ class DatasetTest : public ::testing::Test {
   // Both must find the fault; InspectDataset only what headers show.
   void ExpectBoth(absl::StatusCode code, const std::vector<std::string>& essentials) {
     for (const absl::Status& status :
-         {InspectDataset(info_, folder_.path()), LoadDataset(info_, folder_.path()).status()}) {
+         {InspectDataset(info_, folder_.path()).status(), LoadDataset(info_, folder_.path()).status()}) {
       EXPECT_EQ(status.code(), code) << status;
       for (const std::string& essential : essentials) EXPECT_THAT(Message(status), HasSubstr(essential));
     }
@@ -106,7 +106,7 @@ TEST_F(DatasetTest, LoadsPlainAndCompressedPartsWithStatistics) {
 TEST_F(DatasetTest, MissingFolderSaysHowToGetIt) {
   const DatasetInfo info = *FindDataset("fashion_mnist");
   for (const absl::Status& status :
-       {InspectDataset(info, File("absent")), LoadDataset(info, File("absent")).status()}) {
+       {InspectDataset(info, File("absent")).status(), LoadDataset(info, File("absent")).status()}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
     EXPECT_THAT(Message(status), AllOf(HasSubstr("absent"), HasSubstr("does not exist"),
                                        HasSubstr("dataset-fashion-mnist"), HasSubstr("data path")));
@@ -114,7 +114,7 @@ TEST_F(DatasetTest, MissingFolderSaysHowToGetIt) {
 }
 
 TEST_F(DatasetTest, AFileInPlaceOfTheFolderIsRefused) {
-  const absl::Status status = InspectDataset(info_, File("t10k-images-idx3-ubyte"));
+  const absl::Status status = InspectDataset(info_, File("t10k-images-idx3-ubyte")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Message(status), HasSubstr("not a folder"));
 }

@@ -41,8 +41,8 @@ TEST(Shuffle, IsTheSameEverywhere) {
 }
 
 TEST(SplitTrainSearch, TakesTheSameShareOfEveryClass) {
-  std::vector<uint8_t> labels;
-  for (int i = 0; i < 1000; ++i) labels.push_back(static_cast<uint8_t>(i < 700 ? i % 2 : 2));
+  std::vector<uint16_t> labels;
+  for (int i = 0; i < 1000; ++i) labels.push_back(static_cast<uint16_t>(i < 700 ? i % 2 : 2));
   for (const int64_t held_out : {1, 7, 100, 500, 999}) {
     const TrainSearchSplit split = SplitTrainSearch(labels, 3, held_out, 9);
     EXPECT_EQ(static_cast<int64_t>(split.search.size()), held_out);
@@ -60,13 +60,13 @@ TEST(SplitTrainSearch, TakesTheSameShareOfEveryClass) {
 }
 
 TEST(SplitTrainSearch, DependsOnTheSeedAlone) {
-  const std::vector<uint8_t> labels(100, 0);
+  const std::vector<uint16_t> labels(100, 0);
   EXPECT_EQ(SplitTrainSearch(labels, 1, 30, 5).search, SplitTrainSearch(labels, 1, 30, 5).search);
   EXPECT_NE(SplitTrainSearch(labels, 1, 30, 5).search, SplitTrainSearch(labels, 1, 30, 6).search);
 }
 
 TEST(SplitTrainSearchDeathTest, RefusesAnEmptySide) {
-  const std::vector<uint8_t> labels(10, 0);
+  const std::vector<uint16_t> labels(10, 0);
   EXPECT_DEATH(SplitTrainSearch(labels, 1, 10, 1), "broken invariant");
   EXPECT_DEATH(SplitTrainSearch(labels, 1, 0, 1), "broken invariant");
 }

@@ -32,7 +32,7 @@ class CalibrationTest : public ::testing::Test {
 // The stem's batch norm sees the same values in every batching, so its pooled moments must be those of one
 // batch of everything; batches of 7 do not divide 50.
 TEST_F(CalibrationTest, MomentsAreThoseOfAllImagesTogether) {
-  const Calibration calibration = Calibrate(net_, float_, images_, indices_, 7);
+  const Calibration calibration = *Calibrate(net_, float_, images_, indices_, 7);
   const at::Tensor x = at::conv2d(images_.Get(indices_).images, net_.Weight(1), {}, 1, 1).detach();
   EXPECT_TRUE(at::allclose(calibration.mean[2], x.mean({0, 2, 3}), 1e-4, 1e-5));
   EXPECT_TRUE(at::allclose(calibration.variance[2], x.var({0, 2, 3}, /*unbiased=*/false), 1e-4, 1e-5));
@@ -40,7 +40,7 @@ TEST_F(CalibrationTest, MomentsAreThoseOfAllImagesTogether) {
 }
 
 TEST_F(CalibrationTest, RangesAreTheMeanOfEachBatchsMaxAbs) {
-  const Calibration calibration = Calibrate(net_, float_, images_, indices_, 25);
+  const Calibration calibration = *Calibrate(net_, float_, images_, indices_, 25);
   const std::span<const int64_t> all(indices_);
   const float first = images_.Get(all.first(25)).images.abs().max().item<float>();
   const float second = images_.Get(all.last(25)).images.abs().max().item<float>();
@@ -50,9 +50,9 @@ TEST_F(CalibrationTest, RangesAreTheMeanOfEachBatchsMaxAbs) {
 
 TEST_F(CalibrationTest, DependsOnTheAssignment) {
   const Assignment int2 = UniformAssignment(net_.layer_count(), *ParseFormat("int2"));
-  const Calibration a = Calibrate(net_, float_, images_, indices_, 25);
-  const Calibration b = Calibrate(net_, int2, images_, indices_, 25);
-  const Calibration c = Calibrate(net_, float_, images_, indices_, 25);
+  const Calibration a = *Calibrate(net_, float_, images_, indices_, 25);
+  const Calibration b = *Calibrate(net_, int2, images_, indices_, 25);
+  const Calibration c = *Calibrate(net_, float_, images_, indices_, 25);
   EXPECT_FALSE(at::equal(a.mean[2], b.mean[2]));
   EXPECT_TRUE(at::equal(a.mean[2], c.mean[2]));
   for (size_t i = 0; i < a.activation_ranges.size(); ++i) {

@@ -73,7 +73,7 @@ TEST_P(FrozenNetworkTest, EqualsItsDefinition) {
        {"fp32", "bf16", "int8", "e4m3", "uint8_affine", "mxint8", "nvint4", "int8+hadamard4"}) {
     SCOPED_TRACE(format);
     const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat(format));
-    const Calibration calibration = Calibrate(net, assignment, images, indices, 20);
+    const Calibration calibration = *Calibrate(net, assignment, images, indices, 20);
     const at::Tensor batch = images.Get(indices).images;
     const at::Tensor kept = batch.clone();
     const at::Tensor logits = FrozenNetwork(net, assignment, calibration).Forward(batch);

@@ -23,7 +23,7 @@ inline ImageSet SquareImages(const DatasetInfo& info, int64_t count, uint64_t se
   ImageSet set{.count = count, .pixels = {}, .labels = {}};
   for (int64_t i = 0; i < count; ++i) {
     const int64_t label = i % info.classes;
-    set.labels.push_back(static_cast<uint8_t>(label));
+    set.labels.push_back(static_cast<uint16_t>(label));
     const int64_t top = label / 2 * info.height / 2;
     const int64_t left = label % 2 * info.width / 2;
     for (int64_t c = 0; c < info.channels; ++c) {

@@ -308,6 +308,87 @@ TEST_F(TrainingTest, TheScheduleEndsAtARateOfZero) {
   EXPECT_TRUE(SameParameters(Weights(*oracle), end));
 }
 
+// The images of a set one by one, as if from files.
+class SetFiles final : public ImageFiles {
+ public:
+  explicit SetFiles(ImageSet set) : set_(std::move(set)), bytes_(set_.pixels.size() / set_.labels.size()) {}
+  absl::Status Read(int64_t index, uint8_t* out) const override {
+    if (index == gone) return absl::DataLossError("'x.jpg' is gone");
+    std::copy_n(set_.pixels.begin() + index * static_cast<int64_t>(bytes_), bytes_, out);
+    return absl::OkStatus();
+  }
+  int64_t gone = -1;
+
+ private:
+  const ImageSet set_;
+  const size_t bytes_;
+};
+
+Dataset SquaresInFiles() {
+  Dataset dataset = SquaresDataset();
+  for (ImageSet* set : {&dataset.train, &dataset.test}) {
+    set->files = std::make_shared<SetFiles>(*set);
+    set->pixels.clear();
+  }
+  return dataset;
+}
+
+// What a few steps and measurements give, exactly.
+std::vector<double> Figures(Dataset dataset, const OracleOptions& options) {
+  const std::unique_ptr<Oracle> oracle = *MakeSupernetOracle(SmallGraph(), std::move(dataset), options);
+  const Assignment int8 = UniformAssignment(7, *ParseFormat("int8"));
+  std::vector<double> figures;
+  for (int i = 0; i < 12; ++i) figures.push_back(oracle->TrainStep(int8)->loss);
+  figures.push_back(oracle->Probe(int8, 30, ProbeImages::kNext)->loss);
+  figures.push_back(oracle->Evaluate(int8, Split::kSearch)->quality.loss);
+  figures.push_back(oracle->Evaluate(int8, Split::kTest)->quality.loss);
+  const DataReport report = oracle->Report();
+  EXPECT_GT(report.loader_wait_share, 0);
+  EXPECT_LE(report.loader_wait_share, 1);
+  return figures;
+}
+
+TEST_F(TrainingTest, ImagesInFilesGiveTheSameBitsAsImagesInMemory) {
+  OracleOptions options = SmallOptions();
+  const std::vector<double> in_memory = Figures(SquaresDataset(), options);
+  for (const int64_t threads : {1, 3}) {
+    options.data.loader_threads = threads;
+    EXPECT_EQ(Figures(SquaresInFiles(), options), in_memory);
+  }
+}
+
+TEST_F(TrainingTest, VariedImagesAreTheSameFromAnywhereAndOnlyTrainedOn) {
+  OracleOptions options = SmallOptions();
+  const std::vector<double> plain = Figures(SquaresDataset(), options);
+  options.data.augment = {.crop_padding = 2, .flip = true};
+  const std::vector<double> varied = Figures(SquaresDataset(), options);
+  EXPECT_NE(varied[0], plain[0]);
+  options.data.loader_threads = 3;
+  EXPECT_EQ(Figures(SquaresInFiles(), options), varied);
+  // Under the weights of the start, everything is measured as without variation.
+  const Assignment fp32 = UniformAssignment(7, *ParseFormat("fp32"));
+  EXPECT_EQ(SmallOracle(options)->Evaluate(fp32, Split::kSearch)->quality.loss,
+            SmallOracle()->Evaluate(fp32, Split::kSearch)->quality.loss);
+}
+
+TEST_F(TrainingTest, AnImageThatVanishesEndsTheTrainingByName) {
+  Dataset dataset = SquaresInFiles();
+  const auto files = std::make_shared<SetFiles>(SquaresDataset().train);
+  files->gone = 17;
+  dataset.train.files = files;
+  dataset.skipped_images = 3;
+  const std::unique_ptr<Oracle> oracle =
+      *MakeSupernetOracle(SmallGraph(), std::move(dataset), SmallOptions());
+  EXPECT_EQ(oracle->Report().skipped_images, 3);
+  absl::Status status;
+  for (int i = 0; i < 10 && status.ok(); ++i) {
+    status = oracle->TrainStep(UniformAssignment(7, *ParseFormat("int8"))).status();
+    if (status.ok())
+      status = oracle->Evaluate(UniformAssignment(7, *ParseFormat("int8")), Split::kSearch).status();
+  }
+  EXPECT_EQ(status, absl::DataLossError("'x.jpg' is gone"));
+}
+
 TEST(FashionMnistTraining, LossFallsWithinAFewBatches) {
   const DatasetInfo info = *FindDataset("fashion_mnist");
   const ModelGraph graph = *BuildModel("resnet8", {.channels = 1, .height = 28, .width = 28});

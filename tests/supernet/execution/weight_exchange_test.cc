@@ -24,7 +24,7 @@ class WeightExchangeTest : public ::testing::Test {
 
   WeightFile Export() const {
     const std::vector<int64_t> indices = {0, 1, 2, 3, 4, 5};
-    return ExportWeights(net_, assignment_, Calibrate(net_, assignment_, images_, indices, 3));
+    return ExportWeights(net_, assignment_, *Calibrate(net_, assignment_, images_, indices, 3));
   }
 
   void ExpectRefused(const WeightFile& file, absl::StatusCode code,
@@ -93,7 +93,7 @@ TEST(WeightExchange, HoldsTokensPositionsAndNorms) {
   const Supernet net(AttentionGraph(), 3, at::kCPU);
   const Assignment assignment = UniformAssignment(net.layer_count(), *ParseFormat("int8"));
   const std::vector<int64_t> indices = {0, 1, 2, 3};
-  const WeightFile file = ExportWeights(net, assignment, Calibrate(net, assignment, images, indices, 2));
+  const WeightFile file = ExportWeights(net, assignment, *Calibrate(net, assignment, images, indices, 2));
   for (const char* name : {"token.weight", "position.weight", "norm.weight", "norm.bias", "se.reduce.bias",
                            "conv.norm.running_var"}) {
     EXPECT_TRUE(file.tensors.contains(name)) << name;
