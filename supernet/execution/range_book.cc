@@ -50,7 +50,8 @@ void RangeBook::Average(const RangeKey& key, const at::Tensor& measured) {
 RangeBook RangeBook::Translated(const std::vector<NodeId>& whole) const {
   RangeBook translated(options_);
   std::map<NodeId, NodeId> parts;
-  for (size_t i = 0; i < whole.size(); ++i) parts.emplace(whole[i], static_cast<NodeId>(i));
+  // Of nodes that stand for the same one the last is what layers read.
+  for (size_t i = 0; i < whole.size(); ++i) parts.insert_or_assign(whole[i], static_cast<NodeId>(i));
   for (const auto& [key, range] : ranges_) {
     const auto part = parts.find(key.node);
     if (part != parts.end()) translated.ranges_[{part->second, key.operand, key.format}] = range;

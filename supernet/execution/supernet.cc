@@ -66,8 +66,8 @@ Supernet Supernet::CutOut(const ModelGraph& graph) const {
   std::vector<NodeId> whole;
   for (const Node& node : graph.nodes()) {
     const auto at = nodes.find(node.name);
-    PRECIS_CHECK(at != nodes.end());
-    whole.push_back(at->second);
+    // An addition that only equal widths allow stands for what it adds to.
+    whole.push_back(at != nodes.end() ? at->second : whole[static_cast<size_t>(node.inputs.front())]);
   }
   Supernet cut(graph, ranges_.Translated(whole));
   std::map<std::string, const Parameter*> parameters;

@@ -52,9 +52,9 @@ class Supernet {
   // Fresh weights (fresh_weights.h), a function of `seed` alone.
   Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges = {});
 
-  // The network of `graph`, whose nodes are among this one's by name and no larger: every tensor is this
-  // one's first channels and the middle of its kernel, and so are kept ranges. Gradients of those, recorded
-  // if gradients are on, reach this one's; a range that the part learns does not.
+  // The network of `graph`, whose nodes are among this one's by name (but for additions) and no larger: every
+  // tensor is this one's first channels and the middle of its kernel, and so are kept ranges. Gradients of
+  // those, recorded if gradients are on, reach this one's; a range that the part learns does not.
   Supernet CutOut(const ModelGraph& graph) const;
 
   // The node of the network that this one is cut out of; itself if it is whole.
