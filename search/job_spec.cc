@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "search/architecture_check.h"
 #include "search/cost_check.h"
 #include "search/data_check.h"
 #include "search/name_check.h"
@@ -253,6 +254,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   std::vector<std::string> models;
   for (const ModelInfo& model : Models()) models.push_back(model.name);
   CheckName("model.name", spec.model.name, "model", models, violations);
+  CheckArchitecture(spec, violations);
   check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
              "The default is 1.");
 
