@@ -13,7 +13,7 @@ space:
   formats: [int4, int8]
   architecture: {kernel: [3, 5], expansion: [3, 6], width: [0.5, 1], skip: true}
 cost: {target: 0.4x int4}
-training: {epochs: 0.01, batch_size: 64, recalibration_images: 64}
+training: {epochs: 0.05, batch_size: 64, recalibration_images: 64}
 controller: {screening_images: 16}
 finish: {sampled_candidates: 1}
 seed: 7
