@@ -123,6 +123,12 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.entropy_weight));
 }
 
+// Those that need no step between warm-up and freeze.
+bool IsAnswering(Algorithm algorithm) {
+  return algorithm == Algorithm::kPrecis || algorithm == Algorithm::kSensitivity ||
+         algorithm == Algorithm::kUniform;
+}
+
 void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& violations) {
   const Schedule schedule = ScheduleOf(spec, dataset);
   const int64_t images = dataset.train_images - spec.data.search_images;
@@ -133,7 +139,8 @@ void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& 
                       " training images and batches of ", spec.training.batch_size, ", one step is ",
                       static_cast<double>(spec.training.batch_size) / static_cast<double>(images),
                       " epochs. Raise epochs.")});
-  } else if (schedule.search_steps - schedule.warmup_steps < 1) {
+  } else if (schedule.search_steps - (IsAnswering(spec.controller.algorithm) ? 0 : schedule.warmup_steps) <
+             1) {
     violations.push_back(
         {"controller.warmup_share",
          absl::StrCat(spec.controller.warmup_share, " leaves no step for the policy to learn: of ",

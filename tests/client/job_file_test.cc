@@ -70,8 +70,8 @@ TEST(JobFile, ReadsListsOfNumbers) {
              "space { architecture { kernel: 3 kernel: 5 width: 0.5 width: 1 skip: true } }");
   const JobFile file = Parse("space:\n  architecture: {kernel: [3, five], expansion: 6}\n");
   ASSERT_EQ(file.faults.size(), 2u);
-  EXPECT_EQ(FaultText(file.faults[0], "j").find("j:2:30: space.architecture.kernel[1]: must be a whole number"),
-            0u)
+  EXPECT_EQ(
+      FaultText(file.faults[0], "j").find("j:2:30: space.architecture.kernel[1]: must be a whole number"), 0u)
       << FaultText(file.faults[0], "j");
   EXPECT_NE(FaultText(file.faults[1], "j").find("such as [6]"), std::string::npos);
 }

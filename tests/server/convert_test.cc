@@ -33,12 +33,19 @@ void FillEveryField(Message& message, int& counter) {
       continue;
     }
     if (field->is_repeated()) {
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        FillEveryField(*reflection->AddMessage(&message, field), counter);
-        continue;
+      switch (field->cpp_type()) {
+        case FieldDescriptor::CPPTYPE_STRING:
+          reflection->AddString(&message, field, absl::StrCat("text", counter));
+          break;
+        case FieldDescriptor::CPPTYPE_INT64:
+          reflection->AddInt64(&message, field, 1000 + counter);
+          break;
+        case FieldDescriptor::CPPTYPE_DOUBLE:
+          reflection->AddDouble(&message, field, counter + 1.0 / 3);
+          break;
+        default:
+          FAIL() << field->full_name();
       }
-      ASSERT_EQ(field->cpp_type(), FieldDescriptor::CPPTYPE_STRING);
-      reflection->AddString(&message, field, absl::StrCat("text", counter));
       continue;
     }
     switch (field->cpp_type()) {

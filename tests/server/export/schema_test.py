@@ -75,7 +75,10 @@ class SchemaTest(unittest.TestCase):
             self.assertEqual([e.message for e in self.validator.iter_errors(document)], [])
 
     def test_golden_export_has_every_property_of_the_schema(self):
-        seen = set(values(GOLDEN)) | set(values(with_product(GOLDEN)))
+        joint = copy.deepcopy(GOLDEN)
+        joint["model"]["options"]["architecture"] = "stage2.width=16 stage3.block1=skipped"
+        self.assertEqual([e.message for e in self.validator.iter_errors(joint)], [])
+        seen = set(values(GOLDEN)) | set(values(with_product(GOLDEN))) | set(values(joint))
         self.assertEqual(sorted(set(properties(SCHEMA)) - seen), [])
 
     def test_a_product_has_a_second_operand_and_no_weight(self):
