@@ -71,8 +71,7 @@ absl::Status SearchRun::Search() {
   if (absl::Status status = session_.Report(); !status.ok()) return status;
   const int64_t interval = (plan_.search_steps + kProvisionalIntervals - 1) / kProvisionalIntervals;
   for (int64_t step = 0; step < plan_.search_steps; ++step) {
-    session_.meter.SetAhead(PassesToFreeze(plan_, step) +
-                            PassesAfterFreeze(plan_, 0, plan_.search_steps));
+    session_.meter.SetAhead(PassesToFreeze(plan_, step) + PassesAfterFreeze(plan_, 0, plan_.search_steps));
     progress_.phase = step < plan_.warmup_steps ? Phase::kWarmup : Phase::kSearch;
     if (absl::Status status = trunk_.Step(step); !status.ok()) return status;
     const int64_t done = step + 1;

@@ -1,7 +1,7 @@
 // Work: what a job has to compute, from its plan alone, before and while it runs.
 //
-// Counted in passes of one image through the network, as ProgressMeter does: a trained image is three. All are
-// upper limits, since how many distinct candidates there will be is not known beforehand.
+// Counted in passes of one image through the network, as ProgressMeter does: a trained image is three. All
+// are upper limits, since how many distinct candidates there will be is not known beforehand.
 //
 // Threading: pure functions.
 #pragma once

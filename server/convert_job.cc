@@ -1,10 +1,9 @@
 // Jobs, candidates, events and catalogues to the wire.
-#include "server/convert.h"
-
 #include <algorithm>
 #include <thread>
 
 #include "search/work.h"
+#include "server/convert.h"
 #include "server/convert_common.h"
 #include "server/convert_enum.h"
 #include "server/resource_name.h"
