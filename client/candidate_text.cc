@@ -26,7 +26,7 @@ double LargestCost(const std::vector<v1::Candidate>& candidates, const std::stri
 }
 
 std::string LayerList(const v1::Candidate& candidate) {
-  std::string text;
+  std::string text = candidate.architecture();
   for (const v1::LayerFormats& layer : candidate.layers())
     absl::StrAppend(&text, text.empty() ? "" : " ", layer.layer(), "=", layer.weight(), "/",
                     layer.activation());

@@ -152,8 +152,9 @@ class Reader {
       const bool of_messages = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
       const std::string example =
           of_messages ? absl::StrCat("[{", absl::StrJoin(FieldNames(*field.message_type()), ": …, "), ": …}]")
-          : node.kind == YamlNode::Kind::kScalar ? absl::StrCat("[", Printable(node.text), "]")
-                                                 : "[int4, int8]";
+          : node.kind == YamlNode::Kind::kScalar                ? absl::StrCat("[", Printable(node.text), "]")
+          : field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? "[int4, int8]"
+                                                                : "[1, 3]";
       return AddFault(node.place, path,
                       absl::StrCat("must be a list, such as ", example, ", not ", Describe(node), "."));
     }
@@ -171,9 +172,11 @@ class Reader {
         }
       } else if (item.kind != YamlNode::Kind::kScalar) {
         AddExpected(item, below, field);
-        message.GetReflection()->AddString(&message, &field, "");  // keeps the server's indices in step
+        YamlNode zero;
+        zero.text = "0";
+        ReadScalar(zero, below, field, message);  // keeps the server's indices in step
       } else {
-        message.GetReflection()->AddString(&message, &field, item.text);
+        ReadScalar(item, below, field, message);
       }
     }
   }
@@ -184,7 +187,8 @@ class Reader {
 
   template <typename T>
   void ReadInteger(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
-                   Message& message, void (Reflection::*set)(Message*, const FieldDescriptor*, T) const) {
+                   Message& message, void (Reflection::*set)(Message*, const FieldDescriptor*, T) const,
+                   void (Reflection::*add)(Message*, const FieldDescriptor*, T) const) {
     T value = 0;
     if (!IsWholeNumber(node.text)) return AddExpected(node, path, field);
     if (!absl::SimpleAtoi(node.text, &value))
@@ -192,7 +196,7 @@ class Reader {
           node.place, path,
           absl::StrCat(Printable(node.text), " is out of range; it must be between ",
                        std::numeric_limits<T>::min(), " and ", std::numeric_limits<T>::max(), "."));
-    (message.GetReflection()->*set)(&message, &field, value);
+    (message.GetReflection()->*(field.is_repeated() ? add : set))(&message, &field, value);
   }
 
   void ReadDouble(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
@@ -203,6 +207,7 @@ class Reader {
       return AddExpected(node, path, field);
     if (!std::isfinite(value))
       return AddFault(node.place, path, absl::StrCat(Printable(node.text), " is too large."));
+    if (field.is_repeated()) return message.GetReflection()->AddDouble(&message, &field, value);
     message.GetReflection()->SetDouble(&message, &field, value);
   }
 
@@ -226,19 +231,20 @@ class Reader {
                   Message& message) {
     const auto type = field.cpp_type();
     if (type == FieldDescriptor::CPPTYPE_STRING) {
-      message.GetReflection()->SetString(&message, &field, node.text);
-      return;
+      if (field.is_repeated()) return message.GetReflection()->AddString(&message, &field, node.text);
+      return message.GetReflection()->SetString(&message, &field, node.text);
     }
     if (node.quoted && type != FieldDescriptor::CPPTYPE_ENUM)
       return AddFault(
           node.place, path,
           absl::StrCat("must be ", Expected(field), ", not ", Describe(node), " in quotes, which is text."));
     if (type == FieldDescriptor::CPPTYPE_INT32)
-      return ReadInteger<int32_t>(node, path, field, message, &Reflection::SetInt32);
+      return ReadInteger<int32_t>(node, path, field, message, &Reflection::SetInt32, &Reflection::AddInt32);
     if (type == FieldDescriptor::CPPTYPE_INT64)
-      return ReadInteger<int64_t>(node, path, field, message, &Reflection::SetInt64);
+      return ReadInteger<int64_t>(node, path, field, message, &Reflection::SetInt64, &Reflection::AddInt64);
     if (type == FieldDescriptor::CPPTYPE_UINT64)
-      return ReadInteger<uint64_t>(node, path, field, message, &Reflection::SetUInt64);
+      return ReadInteger<uint64_t>(node, path, field, message, &Reflection::SetUInt64,
+                                   &Reflection::AddUInt64);
     if (type == FieldDescriptor::CPPTYPE_DOUBLE) return ReadDouble(node, path, field, message);
     if (type == FieldDescriptor::CPPTYPE_BOOL) return ReadBool(node, path, field, message);
     if (type == FieldDescriptor::CPPTYPE_ENUM) return ReadEnum(node, path, field, message);

@@ -76,6 +76,8 @@ ordered_json ListJson(const Message& message, const FieldDescriptor& field) {
       list.push_back(MessageToJson(reflection.GetRepeatedMessage(message, &field, i)));
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       list.push_back(reflection.GetRepeatedString(message, &field, i));
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
+      list.push_back(reflection.GetRepeatedInt64(message, &field, i));
     } else {
       PRECIS_CHECK(field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE);
       list.push_back(reflection.GetRepeatedDouble(message, &field, i));

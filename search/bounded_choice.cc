@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "search/final_choice.h"
+#include "search/joint_choice.h"
 #include "supernet/formats/check.h"
 
 namespace precis::search {
@@ -264,6 +265,7 @@ std::optional<Choices> MostProbableWithin(const SearchSpace& space,
   for (const CostBound& bound : bounds) {
     if (ReachableCost(*bound.model, space).min > bound.at_most) return std::nullopt;
   }
+  if (space.network != nullptr) return JointChoiceWithin(space, values, bounds);
   if (bounds.size() == 1) return MostProbableWithin(space, values, *bounds[0].model, bounds[0].at_most);
   return Knapsack(space, values, bounds).Solve();
 }
@@ -276,7 +278,8 @@ Choices MostProbableWithin(const Plan& plan, const std::vector<std::vector<doubl
   if (std::optional<Choices> choices = MostProbableWithin(plan.space, values, bounds))
     return *std::move(choices);
   if (target >= plan.target) return plan.fitting;
-  return MostProbableWithin(plan.space, values, *bounds.front().model, target);
+  bounds.resize(1);
+  return *MostProbableWithin(plan.space, values, bounds);
 }
 
 }  // namespace precis::search

@@ -33,7 +33,7 @@ struct Candidate {
   std::optional<Quality> test;  // on the test split: references and the final choice, once, at the end
   std::vector<double> costs;    // in the order of Plan::costs
   bool feasible = false;        // within the target and all limits
-  std::vector<ActivationRange> activation_ranges;  // calibrated, as ModelGraph::ActivationOperands()
+  std::vector<ActivationRange> activation_ranges;  // calibrated, as ActivationOperands() of Plan::GraphOf
 };
 
 }  // namespace precis::search

@@ -43,6 +43,7 @@ std::vector<std::vector<size_t>> CostLevels(const SearchSpace& space, const Cost
   std::vector<std::vector<size_t>> levels;
   for (const Decision& decision : space.decisions) {
     std::vector<double> costs;
+    for (size_t o = 0; o < decision.variants.size(); ++o) costs.push_back(static_cast<double>(o));
     for (size_t o = 0; o < decision.options.size(); ++o) costs.push_back(OptionCost(model, decision, o));
     const std::set<double> ranks(costs.begin(), costs.end());
     levels.emplace_back();
@@ -59,6 +60,10 @@ Effects SmoothedEffects(const SearchSpace& space, const CostModel& model, const 
   const std::vector<std::vector<double>> errors = OptionErrors(space);
   Effects smoothed = measured;
   for (size_t d = 0; d < measured.size(); ++d) {
+    if (space.decisions[d].IsArchitecture()) {
+      for (size_t o = 0; o < measured[d].size(); ++o) smoothed[d][o] -= kCoarseness * errors[d][o];
+      continue;
+    }
     const size_t count = *std::max_element(levels[d].begin(), levels[d].end()) + 1;
     std::vector<double> best(count, -std::numeric_limits<double>::infinity());
     for (size_t o = 0; o < measured[d].size(); ++o) {

@@ -110,6 +110,7 @@ std::string CanonicalText(const Plan& plan) {
     std::string line = decision.name;
     for (size_t layer : decision.layers) absl::StrAppend(&line, " ", layer);
     for (const LayerFormats& option : decision.options) absl::StrAppend(&line, " ", OptionText(option));
+    for (const std::string& variant : decision.variants) absl::StrAppend(&line, " ", variant);
     text.Line("decision", line);
   }
   for (const Reference& reference : plan.references) {

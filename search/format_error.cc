@@ -75,6 +75,9 @@ std::vector<std::vector<double>> OptionErrors(const SearchSpace& space) {
   std::vector<std::vector<double>> all;
   for (const Decision& decision : space.decisions) {
     std::vector<double> errors;
+    for (size_t o = decision.variants.size(); o-- > 0;) {
+      errors.push_back(static_cast<double>(o) / static_cast<double>(decision.variants.size() - 1));
+    }
     const Values inputs = decision.nonnegative_input ? Values::kMagnitudes : Values::kNormal;
     for (const LayerFormats& option : decision.options) {
       errors.push_back(error_of(option.weight, Values::kNormal) + error_of(option.activation, inputs));

@@ -19,7 +19,8 @@ enum class Values { kNormal, kMagnitudes };
 double RelativeError(const Format& format, Values values = Values::kNormal);
 
 // errors[d][o] for option o of decision d: the sum over weight and activation format, divided by the largest
-// of the decision's options, so that it lies in 0…1.
+// of the decision's options, so that it lies in 0…1. Of an architecture's options from 1, the smallest, to 0
+// in equal steps.
 std::vector<std::vector<double>> OptionErrors(const SearchSpace& space);
 
 }  // namespace precis::search

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "search/architecture_check.h"
 #include "search/cost_check.h"
 #include "search/data_check.h"
 #include "search/name_check.h"
@@ -177,6 +178,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
     case Algorithm::kPrecis:
       return;
     case Algorithm::kReinforce:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.screening_images = 512;
       return;
@@ -192,6 +194,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       spec.finish.frozen_share = 0;
       return;
     case Algorithm::kTunas:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       controller.learning_rate = 0.0048;
       controller.rate_schedule = RateSchedule::kGrowing;
@@ -204,19 +207,18 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
       return;
     case Algorithm::kRandom:
     case Algorithm::kEvolution:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0.25;
       return;
     case Algorithm::kSensitivity:
       controller.warmup_share = 0;
       controller.widest_share = 1;
-      controller.refinements = 0;
-      spec.finish.frozen_share = 0.6;
       return;
     case Algorithm::kUniform:
+      spec.finish.frozen_share = 0.5;
       controller.warmup_share = 0;
       controller.widest_share = 0;
       controller.screening_images = 0;
-      controller.refinements = 0;
       return;
   }
 }
@@ -252,6 +254,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   std::vector<std::string> models;
   for (const ModelInfo& model : Models()) models.push_back(model.name);
   CheckName("model.name", spec.model.name, "model", models, violations);
+  CheckArchitecture(spec, violations);
   check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
              "The default is 1.");
 
@@ -290,7 +293,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               "0 turns it off; the default is 512.");
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.5.");
+             "The default is 0.3.");
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();

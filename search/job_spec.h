@@ -128,7 +128,7 @@ struct ControllerSpec {
   double adam_beta1 = 0.9;          // 0…1, 1 excluded; 0 in TuNAS
   double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
   bool baseline_debiased = false;   // from 0 and divided by its weight (TuNAS); else from the first reward
-  double warmup_share = 0.6;        // of the search steps: uniform sampling, no learning; at least one step
+  double warmup_share = 0.95;       // of the search steps: uniform sampling, no learning; at least one step
                                     // must remain
   // Share of the search steps, from the end of the warm-up on, that train every layer at its widest format
   // instead of the sampled one; the sample is probed either way. Samples alone teach shared weights little
@@ -141,8 +141,9 @@ struct ControllerSpec {
   // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
   // 0: it does, as in FLIQS.
   int64_t screening_images = 1024;
-  // precis: how often it measures around its answer after the warm-up, 0…100.
-  int64_t refinements = 1;
+  // precis: how often it measures around its answers after the warm-up, 0…100. Not at all by default: what
+  // looks better before it is trained is not better after (tests/experiments/RESULTS.md).
+  int64_t refinements = 0;
   // random, evolution: configurations that are measured, for all targets together, on screening_images each.
   // 0: as many as precis would measure in screening and refinements.
   int64_t evaluations = 0;
@@ -154,7 +155,7 @@ struct ControllerSpec {
 };
 
 struct FinishSpec {
-  double frozen_share = 0.5;        // last share of the steps on the chosen configuration, 0…0.9
+  double frozen_share = 0.3;        // last share of the steps on the chosen configuration, 0…0.9
   int64_t sampled_candidates = 12;  // distinct sampled configurations evaluated beside it, over the
                                     // range of costs, 0…1000
 };

@@ -80,7 +80,9 @@ absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment,
 absl::Status OracleSession::EvaluateCandidate(size_t index, Split split) {
   absl::StatusOr<Evaluation> evaluation = Evaluate(book[index].assignment, split);
   if (!evaluation.ok()) return evaluation.status();
-  PRECIS_CHECK(evaluation->activation_ranges.size() == plan_.graph.ActivationOperands().size());
+  const Architecture& architecture = book[index].assignment.architecture;
+  PRECIS_CHECK(evaluation->activation_ranges.size() ==
+               plan_.GraphOf(architecture).ActivationOperands().size());
   Candidate& candidate = book[index];
   if (split == Split::kTest) {
     candidate.test = evaluation->quality;
@@ -101,9 +103,11 @@ absl::Status OracleSession::EvaluateStale(const std::vector<size_t>& indices) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Quality> OracleSession::EvaluateFloat(Split split) {
+absl::StatusOr<Quality> OracleSession::EvaluateFloat(const Architecture& architecture, Split split) {
   static const Format fp32 = *ParseFormat("fp32");
-  const absl::StatusOr<Evaluation> evaluation = Evaluate(UniformAssignment(plan_.layers.size(), fp32), split);
+  Assignment assignment = UniformAssignment(plan_.layers.size(), fp32);
+  assignment.architecture = architecture;
+  const absl::StatusOr<Evaluation> evaluation = Evaluate(assignment, split);
   if (!evaluation.ok()) return evaluation.status();
   if (absl::Status status = Report(); !status.ok()) return status;
   return evaluation->quality;

@@ -40,8 +40,8 @@ class OracleSession {
   // All of `indices`, in their order, but those measured under the weights as they are.
   absl::Status EvaluateStale(const std::vector<size_t>& indices);
 
-  // Of fp32 everywhere, which is no candidate; the sink gets progress only.
-  absl::StatusOr<Quality> EvaluateFloat(Split split);
+  // Of fp32 everywhere in an architecture, which is no candidate; the sink gets progress only.
+  absl::StatusOr<Quality> EvaluateFloat(const Architecture& architecture, Split split);
 
   absl::Status Report() { return sink_.OnProgress(meter.progress); }
 

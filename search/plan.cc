@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -91,7 +92,9 @@ Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats,
   return {written.field,
           absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
                        ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
-                       CostTextAtLeast(model, plan.cheapest), multiple, ", or allow a narrower format.")};
+                       CostTextAtLeast(model, plan.cheapest), multiple,
+                       plan.network == nullptr ? ", or allow a narrower format."
+                                               : ", or allow a narrower format or width.")};
 }
 
 // Appends unless the same assignment is there already.
@@ -126,6 +129,16 @@ std::vector<Reference> References(const SearchSpace& space, const std::vector<La
       add(absl::StrCat("ends ", LayerFormatsName(ends), ", rest ", LayerFormatsName(rest)),
           std::move(assignment));
     }
+  }
+  if (space.network == nullptr) return references;
+  for (const LayerFormats& option : options) {
+    const std::optional<Choices> uniform = space.ChoicesOf(UniformAssignment(space.layer_count, option));
+    if (!uniform) continue;
+    const Architecture smallest = space.network->Smallest();
+    Choices choices = *uniform;
+    std::copy_backward(smallest.begin(), smallest.end(), choices.end());
+    AddReference(references, absl::StrCat("uniform ", LayerFormatsName(option), ", smallest"),
+                 space.Apply(choices));
   }
   return references;
 }
@@ -230,13 +243,26 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
     return compiled;
   }
 
+  std::shared_ptr<const ElasticNetwork> network;
+  if (!spec.space.architecture.empty()) {
+    const auto elastic =
+        BuildElasticModel(spec.model.name, OptionsOf(spec.model, dataset), spec.space.architecture);
+    if (!elastic.ok()) {
+      violations.push_back({"space.architecture", std::string(elastic.status().message())});
+      return compiled;
+    }
+    // Lists of the network's own values alone leave nothing to search.
+    if (!(*elastic)->dimensions().empty()) network = *elastic;
+  }
+
   const std::vector<LayerFormats> options = SpaceOptions(spec.space);
   auto plan = std::make_shared<Plan>(
-      Plan{.spec = spec, .dataset = dataset, .graph = *graph, .layers = graph->Layers()});
+      Plan{.spec = spec, .dataset = dataset, .graph = *graph, .layers = graph->Layers(), .network = network});
   PRECIS_CHECK(!plan->layers.empty());
   const size_t before = violations.size();
   plan->space = BuildSpace(spec.space, plan->graph, plan->layers, violations);
   if (violations.size() > before) return compiled;
+  if (network != nullptr) plan->space.MakeElastic(network);
   AddCosts(*plan, !Concerns(violations, "cost."), violations);
   if (plan->costs.empty()) return compiled;
   if (!SetTargets(options, *plan, violations)) return compiled;

@@ -14,6 +14,7 @@
 #include "search/violation.h"
 #include "supernet/graph/assignment.h"
 #include "supernet/graph/dataset_info.h"
+#include "supernet/graph/elastic_network.h"
 #include "supernet/graph/model_graph.h"
 
 namespace precis::search {
@@ -33,8 +34,9 @@ struct CostLimit {
 struct Plan {
   JobSpec spec;  // as submitted, with derived fields filled in
   DatasetInfo dataset;
-  ModelGraph graph;
+  ModelGraph graph;  // in the network's own architecture
   std::vector<Layer> layers;
+  std::shared_ptr<const ElasticNetwork> network = nullptr;  // null: the job searches formats alone
   SearchSpace space = {};
   std::vector<std::shared_ptr<const CostModel>> costs =
       {};                              // those reported; costs[constrained] is the target's
@@ -54,10 +56,15 @@ struct Plan {
   int64_t warmup_steps = 0;
   int64_t search_steps = 0;
   int64_t total_steps = 0;
+  // The network of a candidate of that architecture.
+  ModelGraph GraphOf(const Architecture& architecture) const {
+    return network == nullptr ? graph : network->Graph(architecture);
+  }
   // One past the last frozen step of a target.
   int64_t LegEnd(size_t target) const;
   // Uniform assignments of the allowed formats, and "first and last layer 8 bits, the rest uniform" for
-  // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits).
+  // each narrower format and each allowed 8-bit format (of the widest, where none has 8 bits). With an
+  // elastic network those in its own architecture, then the uniform ones in its smallest.
   std::vector<Reference> references = {};
   // Hex SHA-256 over the canonical text of everything that decides the result; equal plans, equal text.
   std::string fingerprint = {};

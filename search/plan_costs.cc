@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "search/bounded_choice.h"
+#include "search/cost/elastic_cost.h"
 #include "search/cost/table_cost.h"
 #include "search/cost/target.h"
 #include "supernet/formats/check.h"
@@ -29,6 +30,9 @@ std::vector<std::vector<double>> Savings(const CostModel& model, const SearchSpa
   std::vector<std::vector<double>> values;
   for (const Decision& decision : space.decisions) {
     values.emplace_back();
+    for (size_t o = 0; o < decision.variants.size(); ++o) {
+      values.back().push_back(-ReachableCost(model, space).max * static_cast<double>(o));
+    }
     for (size_t o = 0; o < decision.options.size(); ++o) {
       values.back().push_back(-OptionCost(model, decision, o));
     }
@@ -64,12 +68,15 @@ void AddCosts(Plan& plan, bool spec_is_sound, Violations& violations) {
     CheckPrices(*table, plan.space, plan.layers, violations);
   }
   if (!spec_is_sound || violations.size() > before) return;
+  const auto make = [&](const std::string& name) {
+    const CostOptions options = {.count_attention = cost.count_attention};
+    if (plan.network == nullptr) return *MakeCostModel(name, plan.layers, options);
+    return MakeElasticCost(*MakeCostModel(name, plan.network->shapes(), options), plan.network);
+  };
   for (const std::string& name : CostModelNames()) {
     if (!IsReported(cost, name)) continue;
     if (name == cost.metric) plan.constrained = plan.costs.size();
-    plan.costs.push_back(name == "table"
-                             ? table
-                             : *MakeCostModel(name, plan.layers, {.count_attention = cost.count_attention}));
+    plan.costs.push_back(name == "table" ? table : make(name));
     plan.ranges.push_back(ReachableCost(*plan.costs.back(), plan.space));
   }
   plan.cheapest = plan.ranges[plan.constrained].min;
@@ -119,7 +126,7 @@ void AddLimits(Plan& plan, Violations& violations) {
   std::vector<CostBound> bounds;
   std::vector<std::vector<double>> equal;
   for (const CostLimit& limit : plan.limits) bounds.push_back({plan.costs[limit.cost].get(), limit.amount});
-  for (const Decision& decision : plan.space.decisions) equal.emplace_back(decision.options.size(), 0.0);
+  for (const Decision& decision : plan.space.decisions) equal.emplace_back(decision.size(), 0.0);
   if (std::optional<Choices> fitting = MostProbableWithin(plan.space, equal, bounds)) {
     plan.fitting = *std::move(fitting);
   } else {

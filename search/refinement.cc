@@ -31,7 +31,7 @@ Refinement::Refinement(const Plan& plan, const Effects& screened)
 double Refinement::ImagesOf(const Plan& plan) {
   int64_t near = 1;
   for (const Decision& decision : plan.space.decisions) {
-    near += std::min<int64_t>(2, static_cast<int64_t>(decision.options.size()) - 1);
+    near += std::min<int64_t>(2, static_cast<int64_t>(decision.size()) - 1);
   }
   return static_cast<double>((near + 2 * kVerification) * EffectImages(plan));
 }

@@ -32,7 +32,7 @@ Screening::Screening(const Plan& plan) : plan_(plan), widest_(WidestChoices(plan
 double Screening::ImagesOf(const Plan& plan) {
   int64_t probes = 1;
   for (const Decision& decision : plan.space.decisions) {
-    probes += static_cast<int64_t>(decision.options.size()) - 1;
+    probes += static_cast<int64_t>(decision.size()) - 1;
   }
   return static_cast<double>(probes * plan.spec.controller.screening_images);
 }
@@ -44,14 +44,16 @@ absl::Status Screening::Measure(OracleSession& session) {
   if (!all_widest.ok()) return all_widest.status();
   std::vector<std::vector<double>> effects;
   for (size_t d = 0; d < widest_.size(); ++d) {
-    effects.emplace_back(plan_.space.decisions[d].options.size(), 0.0);
+    effects.emplace_back(plan_.space.decisions[d].size(), 0.0);
     for (size_t o = 0; o < effects[d].size(); ++o) {
       if (static_cast<int>(o) == widest_[d]) continue;
       Choices choices = widest_;
       choices[d] = static_cast<int>(o);
       const absl::StatusOr<double> quality = session.Screen(plan_.space.Apply(choices), images);
       if (!quality.ok()) return quality.status();
-      effects[d][o] = std::min(0.0, *quality - *all_widest);
+      // Rounding less cannot be worse; being larger can.
+      const double effect = *quality - *all_widest;
+      effects[d][o] = plan_.space.decisions[d].IsArchitecture() ? effect : std::min(0.0, effect);
       if (absl::Status status = session.Report(); !status.ok()) return status;
     }
   }

@@ -28,7 +28,7 @@ class Screening {
   // `plan` must outlive the screening.
   explicit Screening(const Plan& plan);
 
-  // The option of every decision that rounds least.
+  // The option of every decision that rounds least, and the largest architecture.
   const Choices& widest() const { return widest_; }
 
   // How many images Measure takes; 0 if the job screens nothing.
@@ -37,7 +37,8 @@ class Screening {
   // Measures every option through `session` and reports progress. Nothing to do if the job screens nothing.
   absl::Status Measure(OracleSession& session);
 
-  // Quality of each option less that of its decision's widest, at most 0; empty before Measure.
+  // Quality of each option less that of its decision's widest, at most 0 but for architectures; empty before
+  // Measure.
   const std::vector<std::vector<double>>& effects() const { return effects_; }
 
   // For Controller::Prefer, in nats, within [-6, 0]: an option that costs 2 % of accuracy (0.06 nats of loss)

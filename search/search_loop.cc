@@ -54,7 +54,7 @@ class SearchRun {
   std::vector<size_t> WithoutAnswers(const std::vector<size_t>& indices) const;
   void EnterSpread();
   absl::Status FinishLeg(size_t target, size_t frozen, const std::vector<size_t>& compared);
-  absl::Status EvaluateFloat();
+  absl::Status EvaluateFloat(const Architecture& architecture);
 
   const Plan& plan_;
   Oracle& oracle_;
@@ -181,7 +181,7 @@ absl::Status SearchRun::FinishLeg(size_t target, size_t frozen, const std::vecto
   const size_t best = book.BestWithin(answers, plan_.targets[target]);
   finals_.push_back(best);
   if (target == 0) {
-    if (absl::Status status = EvaluateFloat(); !status.ok()) return status;
+    if (absl::Status status = EvaluateFloat(book[best].assignment.architecture); !status.ok()) return status;
   }
   if (book[best].origin == Origin::kFinal) return absl::OkStatus();
   book[best].origin = Origin::kFinal;
@@ -190,9 +190,9 @@ absl::Status SearchRun::FinishLeg(size_t target, size_t frozen, const std::vecto
   return oracle_.SaveWeights(book[best].assignment, AnswerWeightsPath(weights_path_, book[best].number));
 }
 
-absl::Status SearchRun::EvaluateFloat() {
+absl::Status SearchRun::EvaluateFloat(const Architecture& architecture) {
   for (Split split : {Split::kSearch, Split::kTest}) {
-    const absl::StatusOr<Quality> quality = session_.EvaluateFloat(split);
+    const absl::StatusOr<Quality> quality = session_.EvaluateFloat(architecture, split);
     if (!quality.ok()) return quality.status();
     (split == Split::kSearch ? result_.float_search : result_.float_test) = *quality;
   }
@@ -250,7 +250,7 @@ absl::Status SearchRun::Finish() {
   finals_.push_back(final);
   if (is_reference)
     session_.meter.SetAhead(meter.evaluation_images(false) + (tests - 1) * meter.evaluation_images(true));
-  if (absl::Status status = EvaluateFloat(); !status.ok()) return status;
+  if (absl::Status status = EvaluateFloat(book[final].assignment.architecture); !status.ok()) return status;
   if (!is_reference) tested.push_back(final);
   for (size_t index : tested) {
     if (absl::Status status = session_.EvaluateCandidate(index, Split::kTest); !status.ok()) return status;

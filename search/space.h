@@ -5,6 +5,7 @@
 //   decisions   one a layer, a block, or the whole network (space.granularity). Layers that fused hardware
 //               gives one format decide together (Layer::group: q, k and v of an attention), unless
 //               space.grouping says otherwise; so do layers that a tie of the job names
+//   architecture  one decision a dimension of the elastic network, after all others
 //   overrides   in their order, on the layers that a glob matches: allow only these, deny these, pin to this
 //
 // A decision offers what every one of its layers may have. An activation format without negatives (uint8) is
@@ -18,6 +19,7 @@
 
 #include "search/violation.h"
 #include "supernet/graph/assignment.h"
+#include "supernet/graph/elastic_choice.h"
 #include "supernet/graph/model_graph.h"
 
 namespace precis::search {
@@ -58,6 +60,11 @@ struct SpaceSpec {
   Grouping grouping = Grouping::kFused;
   std::vector<SpaceOverride> overrides = {};
   std::vector<SpaceTie> ties = {};
+  // What varies beside the formats: kernels, expansions and widths that are options, and whether blocks may
+  // be left out, each decided block by block (widths: stage by stage). A list has the network's own value
+  // among others, at most eight. Empty: the network as it is. Of mobilenet_v2 only, and not with a cost
+  // table.
+  ElasticOptions architecture = {};
 };
 
 // The faults that can be seen without the network; fields "space.formats[1]", "space.overrides[0].pin".

@@ -179,8 +179,7 @@ std::vector<LayerFormats> SpaceOptions(const SpaceSpec& space) {
 
 double SpaceSizeLog10(const SearchSpace& space) {
   double size = 0;
-  for (const Decision& decision : space.decisions)
-    size += std::log10(static_cast<double>(decision.options.size()));
+  for (const Decision& decision : space.decisions) size += std::log10(static_cast<double>(decision.size()));
   return size;
 }
 

@@ -19,12 +19,18 @@
 namespace precis::search {
 namespace {
 
+// Of so many steps at the widest formats one trains the largest architecture, one the smallest, and the
+// others random ones.
+constexpr int64_t kSandwich = 4;
+
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
+// Of an architecture's option its index, which tells the order.
 CostTable CostsOf(const Plan& plan) {
   CostTable costs;
   for (const Decision& decision : plan.space.decisions) {
     costs.emplace_back();
+    for (size_t o = 0; o < decision.variants.size(); ++o) costs.back().push_back(static_cast<double>(o));
     for (size_t o = 0; o < decision.options.size(); ++o) {
       costs.back().push_back(OptionCost(*plan.costs[plan.constrained], decision, o));
     }
@@ -32,19 +38,26 @@ CostTable CostsOf(const Plan& plan) {
   return costs;
 }
 
+TotalCostOf TotalOf(const Plan& plan) {
+  if (plan.network == nullptr) return {};
+  return [&plan](const Choices& choices) {
+    return TotalCost(*plan.costs[plan.constrained], plan.space.Apply(choices));
+  };
+}
+
 std::unique_ptr<Controller> MakeController(const Plan& plan, size_t target) {
   const uint64_t seed = plan.spec.seed + target;
   switch (plan.spec.controller.algorithm) {
     case Algorithm::kRandom:
-      return std::make_unique<RandomController>(CostsOf(plan), plan.targets, seed);
+      return std::make_unique<RandomController>(CostsOf(plan), plan.targets, seed, TotalOf(plan));
     case Algorithm::kEvolution:
-      return std::make_unique<EvolutionController>(CostsOf(plan), plan.targets, seed);
+      return std::make_unique<EvolutionController>(CostsOf(plan), plan.targets, seed, TotalOf(plan));
     default:
       break;
   }
   std::vector<int> counts;
   for (const Decision& decision : plan.space.decisions) {
-    counts.push_back(static_cast<int>(decision.options.size()));
+    counts.push_back(static_cast<int>(decision.size()));
   }
   return std::make_unique<ReinforceController>(
       counts, ReinforceOptions{plan.spec.controller, plan.warmup_steps, plan.search_steps, seed});
@@ -57,7 +70,6 @@ Trunk::Trunk(const Plan& plan, OracleSession& session, Controller* controller)
       session_(session),
       family_(FamilyOf(plan.spec.controller.algorithm)),
       screening_(plan),
-      widest_(plan.space.Apply(screening_.widest())),
       samples_(OptionErrors(plan.space), plan.search_steps),
       generator_(plan.spec.seed ^ 0x5bd1e995),
       worst_reward_(kNone),
@@ -97,6 +109,18 @@ bool Trunk::TrainsWidest(int64_t step) {
   return true;
 }
 
+Assignment Trunk::Widest(int64_t step) {
+  if (plan_.network == nullptr) return plan_.space.Apply(screening_.widest());
+  Choices choices = screening_.widest();
+  const auto kind = step % kSandwich;
+  for (size_t d = 0; d < choices.size(); ++d) {
+    const Decision& decision = plan_.space.decisions[d];
+    if (!decision.IsArchitecture() || kind == 0) continue;
+    choices[d] = kind == 1 ? 0 : static_cast<int>(UniformIndex(decision.size(), generator_));
+  }
+  return plan_.space.Apply(choices);
+}
+
 void Trunk::Learn(Controller& controller, const Choices& choices, double cost, double quality) {
   double reward = worst_reward_;
   const size_t target = static_cast<size_t>(std::find(controllers_.begin(), controllers_.end(), &controller) -
@@ -129,7 +153,7 @@ absl::Status Trunk::PolicyStep(int64_t step) {
   const Choices choices = controller.Propose(step);
   const Assignment assignment = plan_.space.Apply(choices);
   const bool widest = TrainsWidest(step);
-  const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? widest_ : assignment);
+  const absl::StatusOr<StepOutcome> outcome = session_.Train(widest ? Widest(step) : assignment);
   if (!outcome.ok()) return outcome.status();
   // The fate of a step at the widest formats says nothing of the sample; a probe does.
   const bool probes = plan_.spec.reward.quality == QualitySource::kSearchAccuracy;
@@ -190,7 +214,7 @@ absl::Status Trunk::AnswersStep(int64_t step) {
   }
   const bool widest = only_widest || step < plan_.warmup_steps;
   const size_t turn = static_cast<size_t>(step - plan_.warmup_steps) % plan_.targets.size();
-  const Assignment assignment = widest ? widest_ : plan_.space.Apply(answers_[turn]);
+  const Assignment assignment = widest ? Widest(step) : plan_.space.Apply(answers_[turn]);
   const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
   if (!outcome.ok()) return outcome.status();
   if (outcome->applied && !widest) {
@@ -215,9 +239,9 @@ absl::Status Trunk::Refine() {
 absl::Status Trunk::PopulationStep(int64_t step) {
   Choices choices;
   for (const Decision& decision : plan_.space.decisions) {
-    choices.push_back(static_cast<int>(UniformIndex(decision.options.size(), generator_)));
+    choices.push_back(static_cast<int>(UniformIndex(decision.size(), generator_)));
   }
-  const Assignment assignment = TrainsWidest(step) ? widest_ : plan_.space.Apply(choices);
+  const Assignment assignment = TrainsWidest(step) ? Widest(step) : plan_.space.Apply(choices);
   const absl::StatusOr<StepOutcome> outcome = session_.Train(assignment);
   if (!outcome.ok()) return outcome.status();
   return session_.Report();

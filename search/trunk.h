@@ -78,6 +78,10 @@ class Trunk {
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   Algorithm algorithm() const { return plan_.spec.controller.algorithm; }
   bool TrainsWidest(int64_t step);
+  // Every layer in its widest format. Of an elastic network the architectures take turns, so that small
+  // kernels, few channels and short paths learn as well: the largest, the smallest, random ones (the sandwich
+  // of Yu and Huang 2019, spread over steps).
+  Assignment Widest(int64_t step);
   bool RefinesAfter(int64_t step) const;
   absl::Status PolicyStep(int64_t step);
   absl::Status AnswersStep(int64_t step);
@@ -93,14 +97,13 @@ class Trunk {
   std::vector<std::unique_ptr<Controller>> owned_;
   std::vector<Controller*> controllers_;  // by target
   Screening screening_;
-  const Assignment widest_;
   double widest_due_ = 0;  // steps at the widest formats that are owed
   SampleLog samples_;
   LogEstimate estimate_;
   std::optional<Refinement> refinement_;
   std::vector<Choices> answers_;  // by target; empty before the screening
   std::vector<Measured> measured_;
-  std::mt19937_64 generator_;  // of uniform samples for a population
+  std::mt19937_64 generator_;  // of uniform samples for a population, and of architectures
   double worst_reward_;
   double worst_quality_;
 };

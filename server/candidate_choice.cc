@@ -115,7 +115,7 @@ grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
   }
   const std::vector<search::ParetoPoint> points = PointsOf(*all, *metric);
   for (const size_t index : search::ParetoFront(points)) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, (*all)[index]);
+    *response->add_candidates() = CandidateToWire(job->id, job->plan, (*all)[index], NetworkOf(*job).get());
   }
   const double rectangle = reference.cost * (1 - reference.quality);
   response->set_hypervolume(rectangle > 0 ? search::Hypervolume(points, reference) / rectangle : 0);
@@ -151,7 +151,8 @@ grpc::Status SearchServiceImpl::ChooseCandidate(grpc::ServerContext* /*context*/
   if (!all.ok()) return ToGrpcStatus(all.status());
   const Choice choice = ChooseWithin(*all, job->plan, *metric, *target);
   if (choice.candidate) {
-    *response->mutable_candidate() = CandidateToWire(job->id, job->plan, *choice.candidate);
+    *response->mutable_candidate() =
+        CandidateToWire(job->id, job->plan, *choice.candidate, NetworkOf(*job).get());
   }
   response->set_metric(job->plan.cost_names[static_cast<size_t>(*metric)]);
   response->set_unit(job->plan.cost_units[static_cast<size_t>(*metric)]);

@@ -28,6 +28,19 @@ std::string SuffixOf(const std::string& format) {
   return "";
 }
 
+// The weights that are kept are those of one architecture.
+absl::Status CheckArchitecture(const WeightFile& weights, const ElasticNetwork& network,
+                               const search::Candidate& candidate, int64_t number) {
+  const auto kept = weights.metadata.find("architecture");
+  if (kept == weights.metadata.end() || kept->second == network.Describe(candidate.assignment.architecture)) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("candidate ", number,
+                   " has another architecture than the answer, and weights are kept of the "
+                   "answer's alone: export the answer, or submit a job without space.architecture."));
+}
+
 }  // namespace
 
 absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files, const JobRecord& job,
@@ -57,9 +70,22 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   absl::StatusOr<std::string> weights_sha256 = Sha256HexOfFile(weights_path);
   if (!weights_sha256.ok()) return weights_sha256.status();
 
+  // Of a network that is cut out of a larger one nothing else is exported.
+  search::Plan cut_plan = **plan;
+  search::Candidate cut = *chosen;
+  if (cut_plan.network != nullptr) {
+    if (absl::Status fits = CheckArchitecture(*weights, *cut_plan.network, *chosen, number); !fits.ok())
+      return fits;
+    cut_plan.graph = cut_plan.GraphOf(cut.assignment.architecture);
+    cut_plan.layers = cut_plan.graph.Layers();
+    cut.assignment = cut_plan.network->CutOut(cut.assignment);
+  }
+
   ExportInput input;
-  input.plan = plan->get();
-  input.candidate = &*chosen;
+  input.plan = &cut_plan;
+  input.candidate = &cut;
+  if (cut_plan.network != nullptr)
+    input.architecture = cut_plan.network->Describe(chosen->assignment.architecture);
   input.result = *job.result;
   input.weights = &*weights;
   input.weights_file_name = std::filesystem::path(weights_path).filename().string();

@@ -50,8 +50,9 @@ v1::Plan PlanToWire(const PlanSummary& plan);
 void SpaceToWire(const search::Plan& plan, v1::Plan& wire);
 // What a job will compute, with its own number of threads or else one a core of this machine.
 void WorkToWire(const search::Plan& plan, v1::WorkEstimate& wire);
+// network: of a job that searches architectures (NetworkOf); else null.
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
-                              const search::Candidate& candidate);
+                              const search::Candidate& candidate, const ElasticNetwork* network = nullptr);
 // `candidate` is the one the event is about, for kCandidate; else null.
 v1::JobEvent EventToWire(const JobRecord& job, const Event& event, const search::Candidate* candidate);
 v1::InvalidArgument ViolationsToWire(const search::Violations& violations);

@@ -6,6 +6,7 @@
 #include "server/convert.h"
 #include "server/convert_common.h"
 #include "server/convert_enum.h"
+#include "server/job_check.h"
 #include "server/resource_name.h"
 
 namespace precis::server {
@@ -94,7 +95,7 @@ void SpaceToWire(const search::Plan& plan, v1::Plan& wire) {
     v1::DecisionInfo& info = *wire.add_decisions();
     info.set_name(decision.name);
     for (size_t layer : decision.layers) info.add_layers(plan.layers[layer].name);
-    info.set_options(static_cast<int64_t>(decision.options.size()));
+    info.set_options(static_cast<int64_t>(decision.size()));
   }
 }
 
@@ -109,7 +110,7 @@ void WorkToWire(const search::Plan& plan, v1::WorkEstimate& wire) {
 }
 
 v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan,
-                              const search::Candidate& candidate) {
+                              const search::Candidate& candidate, const ElasticNetwork* network) {
   v1::Candidate wire;
   wire.set_name(CandidateResourceName(job_id, candidate.number));
   wire.set_origin(OriginToWire(candidate.origin));
@@ -125,7 +126,13 @@ v1::Candidate CandidateToWire(const std::string& job_id, const PlanSummary& plan
     cost.set_unit(plan.cost_units.at(i));
   }
   wire.set_feasible(candidate.feasible);
+  std::vector<size_t> shapes(candidate.assignment.layers.size(), 0);
+  if (network != nullptr) {
+    shapes = network->ShapesOf(candidate.assignment.architecture);
+    wire.set_architecture(network->Describe(candidate.assignment.architecture));
+  }
   for (size_t i = 0; i < candidate.assignment.layers.size(); ++i) {
+    if (shapes[i] == ElasticNetwork::kAbsent) continue;
     v1::LayerFormats& layer = *wire.add_layers();
     layer.set_layer(plan.layer_names.at(i));
     layer.set_weight(FormatName(candidate.assignment.layers[i].weight));
@@ -148,7 +155,7 @@ v1::JobEvent EventToWire(const JobRecord& job, const Event& event, const search:
       break;
     case Event::Kind::kCandidate:
       PRECIS_CHECK(candidate != nullptr);
-      *wire.mutable_candidate() = CandidateToWire(job.id, job.plan, *candidate);
+      *wire.mutable_candidate() = CandidateToWire(job.id, job.plan, *candidate, NetworkOf(job).get());
       break;
   }
   return wire;

@@ -143,6 +143,11 @@ void ReadSpace(const v1::SpaceSpec& wire, search::SpaceSpec& space, search::Viol
   for (const v1::SpaceTie& tie : wire.ties()) {
     space.ties.push_back({.layers = {tie.layers().begin(), tie.layers().end()}});
   }
+  const v1::ArchitectureSpec& architecture = wire.architecture();
+  space.architecture = {.kernel = {architecture.kernel().begin(), architecture.kernel().end()},
+                        .expansion = {architecture.expansion().begin(), architecture.expansion().end()},
+                        .width = {architecture.width().begin(), architecture.width().end()},
+                        .skip = architecture.skip()};
 }
 
 void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
@@ -249,6 +254,13 @@ void WriteSpace(const search::SpaceSpec& space, v1::SpaceSpec& wire) {
   for (const search::SpaceTie& tie : space.ties) {
     wire.add_ties()->mutable_layers()->Assign(tie.layers.begin(), tie.layers.end());
   }
+  const ElasticOptions& options = space.architecture;
+  if (options.empty()) return;
+  v1::ArchitectureSpec& architecture = *wire.mutable_architecture();
+  architecture.mutable_kernel()->Assign(options.kernel.begin(), options.kernel.end());
+  architecture.mutable_expansion()->Assign(options.expansion.begin(), options.expansion.end());
+  architecture.mutable_width()->Assign(options.width.begin(), options.width.end());
+  architecture.set_skip(options.skip);
 }
 
 }  // namespace

@@ -1,6 +1,11 @@
 // Checks of a submitted job.
 #include "server/job_check.h"
 
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
 #include "supernet/data/dataset.h"
@@ -77,6 +82,25 @@ PlanSummary SummarizePlan(const search::Plan& plan) {
   summary.parameters = plan.graph.ParameterCount();
   for (const Layer& layer : plan.layers) summary.layer_names.push_back(layer.name);
   return summary;
+}
+
+std::shared_ptr<const ElasticNetwork> NetworkOf(const JobRecord& job) {
+  constexpr size_t kMostRemembered = 64;
+  static std::mutex& mutex = *new std::mutex;
+  static auto& known = *new std::map<std::string, std::shared_ptr<const ElasticNetwork>>;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto at = known.find(job.spec_digest); at != known.end()) return at->second;
+  }
+  std::shared_ptr<const ElasticNetwork> network;
+  const absl::StatusOr<search::JobSpec> spec = SpecFromBytes(job.spec);
+  if (spec.ok() && !spec->space.architecture.empty()) {
+    const search::CompiledPlan compiled = search::CompilePlan(*spec, Datasets());
+    if (compiled.plan != nullptr) network = compiled.plan->network;
+  }
+  const std::lock_guard lock(mutex);
+  if (known.size() >= kMostRemembered) known.clear();
+  return known.emplace(job.spec_digest, std::move(network)).first->second;
 }
 
 absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const std::string& spec_bytes,

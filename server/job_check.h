@@ -29,4 +29,8 @@ PlanSummary SummarizePlan(const search::Plan& plan);
 absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const std::string& spec_bytes,
                                                                   const std::string& fingerprint);
 
+// The elastic network of a job that searches architectures, null for all others. Remembers the last few.
+// Thread-safe.
+std::shared_ptr<const ElasticNetwork> NetworkOf(const JobRecord& job);
+
 }  // namespace precis::server

@@ -165,7 +165,7 @@ grpc::Status SearchServiceImpl::ListCandidates(grpc::ServerContext* /*context*/,
                                .limit = CandidatesPerPage(*size, job->plan.layer_names.size())});
   if (!page.ok()) return ToGrpcStatus(page.status());
   for (const search::Candidate& candidate : page->items) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate);
+    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, NetworkOf(*job).get());
   }
   if (page->more) response->set_next_page_token(WritePageToken(listing, page->last_key));
   return grpc::Status::OK;

@@ -15,8 +15,12 @@
 
 namespace precis::search {
 
-EvolutionController::EvolutionController(CostTable costs, const std::vector<double>& budgets, uint64_t seed)
-    : costs_(std::move(costs)), generator_(seed) {
+EvolutionController::EvolutionController(CostTable costs, const std::vector<double>& budgets, uint64_t seed,
+                                         TotalCostOf total)
+    : costs_(std::move(costs)),
+      total_(total ? std::move(total)
+                   : [this](const Choices& choices) { return TableCost(costs_, choices); }),
+      generator_(seed) {
   PRECIS_CHECK(!costs_.empty() && !budgets.empty());
   least_budget_ = *std::min_element(budgets.begin(), budgets.end());
   most_budget_ = *std::max_element(budgets.begin(), budgets.end());
@@ -87,12 +91,12 @@ Choices EvolutionController::Propose(int64_t /*step*/) {
   if (!parents_.empty()) return Offspring();
   const double share = static_cast<double>(offspring_.size()) / static_cast<double>(kPopulation - 1);
   const double budget = least_budget_ * std::pow(most_budget_ / least_budget_, std::min(share, 1.0));
-  return NearBudget(costs_, budget, generator_);
+  return NearBudget(costs_, total_, budget, generator_);
 }
 
 void EvolutionController::Observe(const Choices& choices, double reward) {
   if (!std::isfinite(reward)) return;
-  offspring_.push_back({choices, reward, TableCost(costs_, choices), 0, 0});
+  offspring_.push_back({choices, reward, total_(choices), 0, 0});
   if (offspring_.size() < kPopulation) return;
   parents_.insert(parents_.end(), offspring_.begin(), offspring_.end());
   offspring_.clear();
@@ -137,7 +141,7 @@ absl::Status EvolutionController::Restore(const std::string& text) {
     for (size_t d = 0; d < costs_.size(); ++d) {
       each.choices.push_back(reader.Whole<int>(words[d + 1], 0, static_cast<int>(costs_[d].size()) - 1));
     }
-    each.cost = reader.status().ok() ? TableCost(costs_, each.choices) : 0;
+    each.cost = reader.status().ok() ? total_(each.choices) : 0;
     all.push_back(std::move(each));
   }
   const std::mt19937_64 generator = reader.Generator();

@@ -22,8 +22,9 @@ class EvolutionController final : public Controller {
  public:
   static constexpr size_t kPopulation = 32;
 
-  // One decision or more, one budget or more (checked).
-  EvolutionController(CostTable costs, const std::vector<double>& budgets, uint64_t seed);
+  // One decision or more, one budget or more (checked). total: where it is not the sum of `costs`.
+  EvolutionController(CostTable costs, const std::vector<double>& budgets, uint64_t seed,
+                      TotalCostOf total = {});
 
   Choices Propose(int64_t step) override;
   // The reward is the quality alone; the cost is known here.
@@ -50,6 +51,7 @@ class EvolutionController final : public Controller {
   Choices Offspring();
 
   const CostTable costs_;
+  const TotalCostOf total_;
   double least_budget_ = 0;
   double most_budget_ = 0;
   std::vector<Individual> parents_;    // sorted; empty until the first generation is complete

@@ -43,15 +43,16 @@ size_t UniformIndex(size_t count, std::mt19937_64& generator) {
   return std::min(static_cast<size_t>(UniformUnit(generator) * static_cast<double>(count)), count - 1);
 }
 
-Choices NearBudget(const CostTable& costs, double budget, std::mt19937_64& generator) {
+Choices NearBudget(const CostTable& costs, const TotalCostOf& total, double budget,
+                   std::mt19937_64& generator) {
   Choices choices;
   for (const auto& options : costs)
     choices.push_back(static_cast<int>(UniformIndex(options.size(), generator)));
   // A pass over all decisions in random order moves each a step at most, so that no decision bears it all.
-  for (bool moved = true; moved && TableCost(costs, choices) > budget;) {
+  for (bool moved = true; moved && total(choices) > budget;) {
     moved = false;
     for (size_t d : RandomOrder(costs.size(), generator)) {
-      if (TableCost(costs, choices) <= budget) break;
+      if (total(choices) <= budget) break;
       if (const std::optional<int> cheaper = Next(costs[d], choices[d], false)) {
         choices[d] = *cheaper;
         moved = true;
@@ -65,7 +66,7 @@ Choices NearBudget(const CostTable& costs, double budget, std::mt19937_64& gener
       if (!dearer) continue;
       const int before = choices[d];
       choices[d] = *dearer;
-      if (TableCost(costs, choices) <= budget) {
+      if (total(choices) <= budget) {
         moved = true;
       } else {
         choices[d] = before;
@@ -73,6 +74,11 @@ Choices NearBudget(const CostTable& costs, double budget, std::mt19937_64& gener
     }
   }
   return choices;
+}
+
+Choices NearBudget(const CostTable& costs, double budget, std::mt19937_64& generator) {
+  const TotalCostOf sum = [&costs](const Choices& choices) { return TableCost(costs, choices); };
+  return NearBudget(costs, sum, budget, generator);
 }
 
 }  // namespace precis::search

@@ -4,6 +4,7 @@
 // Threading: the calls change the generator and nothing else.
 #pragma once
 
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -20,8 +21,15 @@ double TableCost(const CostTable& costs, const Choices& choices);
 double UniformUnit(std::mt19937_64& generator);
 size_t UniformIndex(size_t count, std::mt19937_64& generator);  // below `count`, which is not 0
 
+// What choices cost all together where that is not the sum of a table.
+using TotalCostOf = std::function<double(const Choices&)>;
+
 // Uniform choices, then random decisions moved to the next cheaper option until the total fits, then to the
 // next dearer one as long as it still does. Above the budget only if the cheapest configuration is.
 Choices NearBudget(const CostTable& costs, double budget, std::mt19937_64& generator);
+
+// The same by another total; the table tells which of a decision's options is the next cheaper or dearer.
+Choices NearBudget(const CostTable& costs, const TotalCostOf& total, double budget,
+                   std::mt19937_64& generator);
 
 }  // namespace precis::search

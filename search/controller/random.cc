@@ -8,13 +8,18 @@
 
 namespace precis::search {
 
-RandomController::RandomController(CostTable costs, std::vector<double> budgets, uint64_t seed)
-    : costs_(std::move(costs)), budgets_(std::move(budgets)), generator_(seed) {
+RandomController::RandomController(CostTable costs, std::vector<double> budgets, uint64_t seed,
+                                   TotalCostOf total)
+    : costs_(std::move(costs)),
+      budgets_(std::move(budgets)),
+      total_(total ? std::move(total)
+                   : [this](const Choices& choices) { return TableCost(costs_, choices); }),
+      generator_(seed) {
   PRECIS_CHECK(!costs_.empty() && !budgets_.empty());
 }
 
 Choices RandomController::Propose(int64_t step) {
-  return NearBudget(costs_, budgets_[static_cast<size_t>(step) % budgets_.size()], generator_);
+  return NearBudget(costs_, total_, budgets_[static_cast<size_t>(step) % budgets_.size()], generator_);
 }
 
 std::vector<std::vector<double>> RandomController::LogProbabilities() const {

@@ -15,8 +15,8 @@ namespace precis::search {
 
 class RandomController final : public Controller {
  public:
-  // One decision or more, one budget or more (checked).
-  RandomController(CostTable costs, std::vector<double> budgets, uint64_t seed);
+  // One decision or more, one budget or more (checked). total: where it is not the sum of `costs`.
+  RandomController(CostTable costs, std::vector<double> budgets, uint64_t seed, TotalCostOf total = {});
 
   Choices Propose(int64_t step) override;
   void Observe(const Choices& /*choices*/, double /*reward*/) override {}
@@ -29,6 +29,7 @@ class RandomController final : public Controller {
  private:
   const CostTable costs_;
   const std::vector<double> budgets_;
+  const TotalCostOf total_;
   std::mt19937_64 generator_;
 };
 

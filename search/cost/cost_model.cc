@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "search/cost/accumulators.h"
 #include "search/cost/asic_costs.h"
+#include "search/cost/elastic_cost.h"
 #include "search/cost/fpga_luts.h"
 #include "search/cost/table_cost.h"
 #include "supernet/formats/check.h"
@@ -72,8 +73,16 @@ class ModelSize final : public CostModel {
 }  // namespace
 
 double TotalCost(const CostModel& model, const Assignment& assignment) {
+  PRECIS_CHECK(model.network() != nullptr || assignment.architecture.empty());
   double total = 0;
-  for (size_t i = 0; i < assignment.layers.size(); ++i) total += model.LayerCost(i, assignment.layers[i]);
+  if (assignment.architecture.empty()) {
+    for (size_t i = 0; i < assignment.layers.size(); ++i) total += model.LayerCost(i, assignment.layers[i]);
+    return total;
+  }
+  const std::vector<size_t> shapes = model.network()->ShapesOf(assignment.architecture);
+  for (size_t i = 0; i < assignment.layers.size(); ++i) {
+    if (shapes[i] != ElasticNetwork::kAbsent) total += model.LayerCost(shapes[i], assignment.layers[i]);
+  }
   return total;
 }
 
@@ -122,6 +131,16 @@ absl::StatusOr<std::shared_ptr<const CostModel>> MakeCostModel(std::string_view 
 }
 
 CostRange ReachableCost(const CostModel& model, const SearchSpace& space) {
+  if (space.network != nullptr) {
+    const auto range_at = [&](const Architecture& architecture) {
+      SearchSpace formats = {.decisions = {}, .layer_count = space.layer_count};
+      for (const Decision& decision : space.decisions) {
+        if (!decision.IsArchitecture()) formats.decisions.push_back(decision);
+      }
+      return ReachableCost(CostAtArchitecture(model, architecture), formats);
+    };
+    return {range_at(space.network->Smallest()).min, range_at(space.network->Largest()).max};
+  }
   std::vector<int> cheapest, dearest;
   for (const Decision& decision : space.decisions) {
     size_t low = 0, high = 0;

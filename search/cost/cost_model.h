@@ -25,12 +25,16 @@ class CostModel {
   virtual bool Prices(size_t /*layer*/, const LayerFormats& /*formats*/) const { return true; }
   // layer indexes the graph's Layers(); a finite number >= 0. Precondition (checked): Prices.
   virtual double LayerCost(size_t layer, const LayerFormats& formats) const = 0;
+  // Of a network whose architecture is searched, null otherwise: see elastic_cost.h.
+  virtual const ElasticNetwork* network() const { return nullptr; }
 };
 
-// Sum over layers. Precondition (checked): one entry a layer.
+// Sum over the layers that the assignment's architecture has, in their shapes there. Precondition (checked):
+// one entry a layer, and no architecture but the network's own unless the model has a network.
 double TotalCost(const CostModel& model, const Assignment& assignment);
 
-// Of one option of one decision: the sum over the layers it governs.
+// Of one option of one decision of formats: the sum over the layers it governs, in the network's own
+// architecture.
 double OptionCost(const CostModel& model, const Decision& decision, size_t option);
 
 struct CostOptions {
@@ -57,7 +61,8 @@ const std::vector<std::string>& CostModelNames();
 // Whether the model has a price of every layer in these formats.
 bool PricesUniform(const CostModel& model, size_t layer_count, const LayerFormats& formats);
 
-// Cheapest and dearest total over a search space: TotalCost of the two assignments, to the last bit.
+// Cheapest and dearest total over a search space: TotalCost of the two assignments, to the last bit. Of
+// architectures the smallest and the largest, whose every layer costs least and most.
 struct CostRange {
   double min = 0;
   double max = 0;

@@ -26,6 +26,9 @@ struct ExportInput {
   std::string weights_file_name;  // without folders: "jobs-abc.safetensors"
   std::string weights_sha256;     // lower-case hex, of the file
   std::string job_name;           // "jobs/…"
+  // Where plan's graph and layers are those of another architecture than the network's own: what differs, as
+  // ElasticNetwork::Describe.
+  std::string architecture = {};
   std::string server_version;
   std::string worker_version;
 };

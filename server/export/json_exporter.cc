@@ -63,6 +63,7 @@ ordered_json ModelJson(const ExportInput& input) {
   ordered_json options = {{"width_multiplier", plan.spec.model.width_multiplier},
                           {"stem", StemName(plan.spec.model.stem)},
                           {"stage1_projection", plan.spec.model.stage1_projection}};
+  if (!input.architecture.empty()) options["architecture"] = input.architecture;
   ordered_json preprocessing = {{"pixel_divisor", 255},
                                 {"mean", PixelStatistic(*input.weights, "pixel_mean")},
                                 {"stddev", PixelStatistic(*input.weights, "pixel_stddev")}};

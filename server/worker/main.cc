@@ -25,7 +25,8 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dat
   return MakeSupernetOracle(plan.graph, std::move(dataset),
                             {.training = plan.spec.training,
                              .search_images = plan.spec.data.search_images,
-                             .data = plan.spec.data.options});
+                             .data = plan.spec.data.options,
+                             .network = plan.network});
 }
 
 int Main(int argc, char** argv) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "supernet/data/dataset.h"
+#include "supernet/graph/elastic_network.h"
 #include "supernet/graph/model_graph.h"
 #include "supernet/graph/oracle.h"
 #include "supernet/graph/training_options.h"
@@ -16,6 +17,8 @@ struct OracleOptions {
   TrainingOptions training;
   int64_t search_images = 6000;  // held out of the training images
   DataOptions data = {};         // how training images are varied, and by how many threads
+  // Null: `graph` is all there is. Else its own architecture is `graph`, and assignments may choose any.
+  std::shared_ptr<const ElasticNetwork> network = nullptr;
 };
 
 // Builds the supernet of `graph` with fresh weights (He initialisation) and splits the data.

@@ -47,6 +47,25 @@ void RangeBook::Average(const RangeKey& key, const at::Tensor& measured) {
   average = average.defined() ? average * options_.momentum + measured * (1 - options_.momentum) : measured;
 }
 
+RangeBook RangeBook::Translated(const std::vector<NodeId>& whole) const {
+  RangeBook translated(options_);
+  std::map<NodeId, NodeId> parts;
+  // Of nodes that stand for the same one the last is what layers read.
+  for (size_t i = 0; i < whole.size(); ++i) parts.insert_or_assign(whole[i], static_cast<NodeId>(i));
+  for (const auto& [key, range] : ranges_) {
+    const auto part = parts.find(key.node);
+    if (part != parts.end()) translated.ranges_[{part->second, key.operand, key.format}] = range;
+  }
+  return translated;
+}
+
+void RangeBook::CutChannels(const std::function<int64_t(NodeId)>& channels) {
+  for (auto& [key, range] : ranges_) {
+    if (key.operand != Operand::kWeight || range.dim() == 0) continue;
+    if (const int64_t count = channels(key.node); count < range.size(0)) range = range.narrow(0, 0, count);
+  }
+}
+
 std::vector<std::pair<RangeKey, at::Tensor>> RangeBook::Learned() const {
   std::vector<std::pair<RangeKey, at::Tensor>> learned;
   for (const auto& [key, value] : ranges_) {

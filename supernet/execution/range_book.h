@@ -8,6 +8,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -57,6 +59,11 @@ class RangeBook {
   void Average(const RangeKey& key, const at::Tensor& measured);
 
   void Clear() { ranges_.clear(); }
+
+  // The ranges of a network that is cut out of this one's, whose node i is this one's node whole[i].
+  RangeBook Translated(const std::vector<NodeId>& whole) const;
+  // Of a range by channel the first channels(node).
+  void CutChannels(const std::function<int64_t(NodeId)>& channels);
 
   // Learned ranges in the order of their keys, as they are named in weight files: NODE.weight_range.FORMAT,
   // NODE.output_range.FORMAT.

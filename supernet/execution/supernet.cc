@@ -4,7 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <random>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -15,21 +17,39 @@
 #include "supernet/quantizers/fake_quantize.h"
 
 namespace precis {
+namespace {
 
-Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges)
+// The first entries along channels, which are the first two dimensions, and the middle of a kernel.
+at::Tensor PartOf(const at::Tensor& whole, const Shape& shape) {
+  if (whole.sizes() == at::IntArrayRef(shape)) return whole;
+  at::Tensor part = whole;
+  for (int64_t d = 0; d < whole.dim(); ++d) {
+    const int64_t size = shape[static_cast<size_t>(d)];
+    part = part.narrow(d, d < 2 ? 0 : (whole.size(d) - size) / 2, size);
+  }
+  return part.contiguous(whole.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+}  // namespace
+
+Supernet::Supernet(const ModelGraph& graph, RangeBook ranges)
     : graph_(graph),
       walk_(graph),
       layers_(graph.Layers()),
       operands_(graph.ActivationOperands()),
       second_operands_(layers_.size()),
       operands_reading_(graph.nodes().size()),
-      ranges_(ranges),
+      ranges_(std::move(ranges)),
       weights_(graph.nodes().size()),
       biases_(graph.nodes().size()) {
   for (size_t i = 0; i < operands_.size(); ++i) {
     if (operands_[i].is_second) second_operands_[operands_[i].layer] = i;
     operands_reading_[static_cast<size_t>(operands_[i].node)].push_back(i);
   }
+}
+
+Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges)
+    : Supernet(graph, RangeBook(ranges)) {
   std::mt19937_64 generator(seed);
   for (const ParameterInfo& info : graph.Parameters()) {
     const NodeOp& op = graph.node(info.node).op;
@@ -38,6 +58,30 @@ Supernet::Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, c
     value = FreshParameter(op, info, generator).to(device).requires_grad_(true);
     parameters_.push_back({info.name, value, Decays(op, info)});
   }
+}
+
+Supernet Supernet::CutOut(const ModelGraph& graph) const {
+  std::map<std::string, NodeId> nodes;
+  for (NodeId id = 0; id <= graph_.output(); ++id) nodes.emplace(graph_.node(id).name, id);
+  std::vector<NodeId> whole;
+  for (const Node& node : graph.nodes()) {
+    const auto at = nodes.find(node.name);
+    // An addition that only equal widths allow stands for what it adds to.
+    whole.push_back(at != nodes.end() ? at->second : whole[static_cast<size_t>(node.inputs.front())]);
+  }
+  Supernet cut(graph, ranges_.Translated(whole));
+  std::map<std::string, const Parameter*> parameters;
+  for (const Parameter& parameter : parameters_) parameters.emplace(parameter.name, &parameter);
+  for (const ParameterInfo& info : graph.Parameters()) {
+    const Parameter& of_whole = *parameters.at(info.name);
+    const auto at = static_cast<size_t>(info.node);
+    at::Tensor& value = cut.weights_[at].defined() ? cut.biases_[at] : cut.weights_[at];
+    value = PartOf(of_whole.value, info.shape);
+    cut.parameters_.push_back({info.name, value, of_whole.decays});
+  }
+  cut.ranges_.CutChannels([&cut](NodeId node) { return cut.Weight(node).size(0); });
+  cut.whole_ = std::move(whole);
+  return cut;
 }
 
 // Whether a layer takes the largest magnitude of the node's output for the range of its operand.

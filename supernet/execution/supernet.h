@@ -52,6 +52,14 @@ class Supernet {
   // Fresh weights (fresh_weights.h), a function of `seed` alone.
   Supernet(const ModelGraph& graph, uint64_t seed, c10::Device device, const RangeOptions& ranges = {});
 
+  // The network of `graph`, whose nodes are among this one's by name (but for additions) and no larger: every
+  // tensor is this one's first channels and the middle of its kernel, and so are kept ranges. Gradients of
+  // those, recorded if gradients are on, reach this one's; a range that the part learns does not.
+  Supernet CutOut(const ModelGraph& graph) const;
+
+  // The node of the network that this one is cut out of; itself if it is whole.
+  NodeId Whole(NodeId node) const { return whole_.empty() ? node : whole_[static_cast<size_t>(node)]; }
+
   // Logits {N, classes}. Records for autograd if gradients are on. The assignment must have one entry a
   // layer (checked).
   at::Tensor Forward(const at::Tensor& images, const Assignment& assignment,
@@ -87,6 +95,9 @@ class Supernet {
   const at::Tensor& Bias(NodeId node) const { return biases_[static_cast<size_t>(node)]; }
 
  private:
+  // Without weights.
+  Supernet(const ModelGraph& graph, RangeBook ranges);
+
   bool IsMeasured(NodeId node, const Assignment& assignment) const;
 
   ModelGraph graph_;
@@ -97,6 +108,7 @@ class Supernet {
   std::vector<std::vector<size_t>> operands_reading_;  // by node: indices into operands_
   RangeBook ranges_;
   std::vector<Parameter> parameters_;
+  std::vector<NodeId> whole_;        // by node; empty if whole
   std::vector<at::Tensor> weights_;  // by node
   std::vector<at::Tensor> biases_;
 };

@@ -136,7 +136,9 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, Dataset dataset, const O
       test_indices_(static_cast<size_t>(dataset.test.count)),
       train_images_(StoreOf(dataset, dataset.train, options.data.augment.Any(), options.data, device)),
       test_images_(StoreOf(dataset, dataset.test, false, options.data, device)),
-      net_(graph, StreamSeed(options_.seed, Stream::kWeights), device, options_.ranges),
+      network_(options.network),
+      net_(network_ == nullptr ? graph : network_->Graph(network_->Largest()),
+           StreamSeed(options_.seed, Stream::kWeights), device, options_.ranges),
       optimizer_(Values(net_.parameters()), Decays(net_.parameters()), options_),
       gradient_watch_(options_.gradient_explosion_factor, options_.gradient_clip_norm),
       train_batches_(
@@ -155,8 +157,23 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, Dataset dataset, const O
   Shuffle(same_probe_indices_, generator);
 }
 
+bool SupernetOracle::Fits(const Assignment& assignment) const {
+  const Architecture& architecture = assignment.architecture;
+  return assignment.layers.size() == net_.layer_count() &&
+         (architecture.empty() || (network_ != nullptr && network_->Has(architecture)));
+}
+
+SupernetOracle::Part SupernetOracle::PartFor(const Assignment& assignment) const {
+  if (network_ == nullptr) return {.net = &net_, .assignment = assignment};
+  Part part = {
+      .assignment = network_->CutOut(assignment),
+      .cut = std::make_unique<const Supernet>(net_.CutOut(network_->Graph(assignment.architecture)))};
+  part.net = part.cut.get();
+  return part;
+}
+
 absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignment) {
-  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  PRECIS_CHECK(Fits(assignment));
   const auto begin = std::chrono::steady_clock::now();
   absl::StatusOr<StepOutcome> outcome =
       Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
@@ -166,22 +183,26 @@ absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignme
 
 // Gives every range that the assignment learns and that has not been met a start from this batch and the
 // weights. Returns those.
-std::vector<RangeKey> SupernetOracle::BeginToLearn(const Assignment& assignment, const at::Tensor& images) {
+std::vector<RangeKey> SupernetOracle::BeginToLearn(const Part& part, const at::Tensor& images) {
   RangeBook& book = net_.ranges();
+  const Supernet& net = *part.net;
+  const Assignment& assignment = part.assignment;
   struct Read {
     RangeKey key;
     size_t operand;  // of an activation
   };
   std::vector<Read> reads;  // by layer: its input, then its weight or second operand
   const auto add_operand = [&](size_t i) {
-    reads.push_back({{net_.operands()[i].node, Operand::kActivation, net_.FormatOf(i, assignment)}, i});
+    reads.push_back(
+        {{net.Whole(net.operands()[i].node), Operand::kActivation, net.FormatOf(i, assignment)}, i});
   };
   for (size_t layer = 0; layer < assignment.layers.size(); ++layer) {
     add_operand(layer);
-    if (net_.layers()[layer].HasWeight()) {
-      reads.push_back({{net_.layers()[layer].node, Operand::kWeight, assignment.layers[layer].weight}, 0});
+    if (net.layers()[layer].HasWeight()) {
+      const NodeId node = net.Whole(net.layers()[layer].node);
+      reads.push_back({{node, Operand::kWeight, assignment.layers[layer].weight}, 0});
     } else {
-      add_operand(net_.SecondOperand(layer));
+      add_operand(net.SecondOperand(layer));
     }
   }
   const auto is_new = [&](const Read& read) {
@@ -191,8 +212,8 @@ std::vector<RangeKey> SupernetOracle::BeginToLearn(const Assignment& assignment,
   if (std::none_of(reads.begin(), reads.end(), is_new)) return begun;
 
   const c10::NoGradGuard no_gradients;
-  OperandRanges found(net_);
-  net_.Forward(images, assignment, {.observer = &found});
+  OperandRanges found(net);
+  net.Forward(images, assignment, {.observer = &found});
   for (const Read& read : reads) {
     const RangeKey& key = read.key;
     if (!is_new(read)) continue;
@@ -216,18 +237,21 @@ absl::StatusOr<StepOutcome> SupernetOracle::Train(const Assignment& assignment) 
   const uint64_t rounding =
       StreamSeed(options_.seed, Stream::kRounding) + (static_cast<uint64_t>(step_) << 32);
   ++step_;
-  const std::vector<RangeKey> begun = BeginToLearn(assignment, batch.images);
+  Part part = PartFor(assignment);
+  const std::vector<RangeKey> begun = BeginToLearn(part, batch.images);
+  // So that the part has the new ranges.
+  if (!begun.empty()) part = PartFor(assignment);
 
-  OperandRanges found(net_);
+  OperandRanges found(*part.net);
   const bool averages = options_.ranges.activations == RangeRule::kMovingAverage;
-  const at::Tensor logits =
-      net_.Forward(batch.images, assignment, {.observer = averages ? &found : nullptr, .seed = rounding});
+  const at::Tensor logits = part.net->Forward(batch.images, part.assignment,
+                                              {.observer = averages ? &found : nullptr, .seed = rounding});
   const at::Tensor loss =
       at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, options_.label_smoothing);
   std::vector<at::Tensor> parameters = Values(net_.parameters());
   parameters.insert(parameters.end(), learned_.begin(), learned_.end());
-  std::vector<at::Tensor> gradients =
-      torch::autograd::grad({loss}, parameters, {}, c10::nullopt, false, /*allow_unused=*/!learned_.empty());
+  std::vector<at::Tensor> gradients = torch::autograd::grad(
+      {loss}, parameters, {}, c10::nullopt, false, /*allow_unused=*/network_ != nullptr || !learned_.empty());
 
   const c10::NoGradGuard no_gradients;
   const at::Tensor correct = logits.argmax(1).eq(batch.labels).sum().to(at::kFloat);
@@ -260,14 +284,16 @@ absl::StatusOr<StepOutcome> SupernetOracle::Train(const Assignment& assignment) 
     const at::Tensor range = learned_[i];
     range.copy_(at::minimum(at::maximum(range, before[i] * 0.5), before[i] * 2));
   }
-  if (averages) MoveAverages(assignment, found.ranges());
+  if (averages) MoveAverages(part, found.ranges());
   return outcome;
 }
 
-void SupernetOracle::MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found) {
+void SupernetOracle::MoveAverages(const Part& part, const std::vector<at::Tensor>& found) {
+  const Supernet& net = *part.net;
   std::set<RangeKey> moved;  // layers that read one tensor in one format share its average
   for (size_t i = 0; i < found.size(); ++i) {
-    const RangeKey key = {net_.operands()[i].node, Operand::kActivation, net_.FormatOf(i, assignment)};
+    const RangeKey key = {net.Whole(net.operands()[i].node), Operand::kActivation,
+                          net.FormatOf(i, part.assignment)};
     if (!net_.ranges().Averages(key.operand, key.format) || !moved.insert(key).second) continue;
     net_.ranges().Average(key, found[i]);
   }
@@ -275,34 +301,37 @@ void SupernetOracle::MoveAverages(const Assignment& assignment, const std::vecto
 
 absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
                                               ProbeImages which) {
-  PRECIS_CHECK(assignment.layers.size() == net_.layer_count() && images > 0);
+  PRECIS_CHECK(Fits(assignment) && images > 0);
   const bool same = which == ProbeImages::kSame;
   PRECIS_CHECK(!same || static_cast<size_t>(images) <= same_probe_indices_.size());
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const c10::NoGradGuard no_gradients;
+    const Part part = PartFor(assignment);
     QualitySum sum;
     const std::vector<int64_t> indices =
         same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
              : search_order_.Next(images);
     const absl::Status read = ForEachBatch(
         train_images_, indices, options_.evaluation_batch_size,
-        [&](const Batch& batch) { sum.Add(net_.Forward(batch.images, assignment), batch.labels); });
+        [&](const Batch& batch) { sum.Add(part.net->Forward(batch.images, part.assignment), batch.labels); });
     if (!read.ok()) return read;
     return sum.Fetch();
   });
 }
 
-absl::StatusOr<Calibration> SupernetOracle::CalibrateFor(const Assignment& assignment) const {
-  return Calibrate(net_, assignment, train_images_, recalibration_indices_, options_.evaluation_batch_size);
+absl::StatusOr<Calibration> SupernetOracle::CalibrateFor(const Part& part) const {
+  return Calibrate(*part.net, part.assignment, train_images_, recalibration_indices_,
+                   options_.evaluation_batch_size);
 }
 
 absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment, Split split) {
-  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  PRECIS_CHECK(Fits(assignment));
   return Guarded("evaluating an assignment", [&]() -> absl::StatusOr<Evaluation> {
     const c10::NoGradGuard no_gradients;
-    const absl::StatusOr<Calibration> calibration = CalibrateFor(assignment);
+    const Part part = PartFor(assignment);
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
     if (!calibration.ok()) return calibration.status();
-    const FrozenNetwork frozen(net_, assignment, *calibration);
+    const FrozenNetwork frozen(*part.net, part.assignment, *calibration);
     const bool test = split == Split::kTest;
     const ImageStore& images = test ? test_images_ : train_images_;
 
@@ -325,11 +354,14 @@ DataReport SupernetOracle::Report() const {
 }
 
 absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std::string& path) {
-  PRECIS_CHECK(assignment.layers.size() == net_.layer_count());
+  PRECIS_CHECK(Fits(assignment));
   return Guarded("saving the weights", [&]() -> absl::Status {
-    const absl::StatusOr<Calibration> calibration = CalibrateFor(assignment);
+    const c10::NoGradGuard no_gradients;
+    const Part part = PartFor(assignment);
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
     if (!calibration.ok()) return calibration.status();
-    WeightFile file = ExportWeights(net_, assignment, *calibration);
+    WeightFile file = ExportWeights(*part.net, part.assignment, *calibration);
+    if (network_ != nullptr) file.metadata["architecture"] = network_->Describe(assignment.architecture);
     file.metadata.insert(pixel_statistics_.begin(), pixel_statistics_.end());
     return WriteWeightFile(file, path);
   });

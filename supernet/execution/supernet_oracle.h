@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,19 @@ class SupernetOracle : public Oracle {
   DataReport Report() const override;
 
  private:
+  // A network as it runs: the whole, or cut out of it.
+  struct Part {
+    const Supernet* net = nullptr;
+    Assignment assignment;  // of the layers that it has
+    std::unique_ptr<const Supernet> cut = nullptr;
+  };
+
+  bool Fits(const Assignment& assignment) const;
+  Part PartFor(const Assignment& assignment) const;
   absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
-  std::vector<RangeKey> BeginToLearn(const Assignment& assignment, const at::Tensor& images);
-  void MoveAverages(const Assignment& assignment, const std::vector<at::Tensor>& found);
-  absl::StatusOr<Calibration> CalibrateFor(const Assignment& assignment) const;
+  std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
+  void MoveAverages(const Part& part, const std::vector<at::Tensor>& found);
+  absl::StatusOr<Calibration> CalibrateFor(const Part& part) const;
 
   const TrainingOptions options_;
   const double explosion_loss_;  // a step above it is not applied
@@ -51,8 +61,9 @@ class SupernetOracle : public Oracle {
   const ImageStore train_images_;
   const ImageStore test_images_;
 
-  Supernet net_;
-  Sgd optimizer_;                    // of the network's parameters, then of learned_
+  const std::shared_ptr<const ElasticNetwork> network_;  // or null
+  Supernet net_;                                         // the largest
+  Sgd optimizer_;                                        // of the network's parameters, then of learned_
   std::vector<at::Tensor> learned_;  // ranges, in the order in which they were first trained
   GradientWatch gradient_watch_;
   BatchStream train_batches_;

@@ -108,18 +108,13 @@ std::vector<std::string> OptionFaults(const Entry& entry, const ModelOptions& op
   return faults;
 }
 
-}  // namespace
-
-const std::vector<ModelInfo>& Models() {
-  static const auto& models = *new std::vector<ModelInfo>([] {
-    std::vector<ModelInfo> infos;
-    for (const Entry& entry : Entries()) infos.push_back(entry.info);
-    return infos;
-  }());
-  return models;
+ModelOptions Resolved(const ModelOptions& options) {
+  ModelOptions resolved = options;
+  resolved.stem = ResolveStem(options);
+  return resolved;
 }
 
-absl::StatusOr<ModelGraph> BuildModel(std::string_view name, const ModelOptions& options) {
+absl::StatusOr<const Entry*> FindEntry(std::string_view name, const ModelOptions& options) {
   const auto entry = std::find_if(Entries().begin(), Entries().end(),
                                   [&](const Entry& each) { return each.info.name == name; });
   if (entry == Entries().end()) {
@@ -134,9 +129,51 @@ absl::StatusOr<ModelGraph> BuildModel(std::string_view name, const ModelOptions&
     return absl::InvalidArgumentError(
         absl::StrCat("model \"", std::string(name), "\": ", absl::StrJoin(faults, "; ")));
   }
-  ModelOptions resolved = options;
-  resolved.stem = ResolveStem(options);
-  return entry->build(name, resolved);
+  return &*entry;
+}
+
+}  // namespace
+
+const std::vector<ModelInfo>& Models() {
+  static const auto& models = *new std::vector<ModelInfo>([] {
+    std::vector<ModelInfo> infos;
+    for (const Entry& entry : Entries()) infos.push_back(entry.info);
+    return infos;
+  }());
+  return models;
+}
+
+absl::StatusOr<ModelGraph> BuildModel(std::string_view name, const ModelOptions& options) {
+  const absl::StatusOr<const Entry*> entry = FindEntry(name, options);
+  if (!entry.ok()) return entry.status();
+  return (*entry)->build(name, Resolved(options));
+}
+
+std::optional<ElasticOwn> ElasticOwnOf(std::string_view name) {
+  if (name != "mobilenet_v2") return std::nullopt;
+  return ElasticOwn{.kernel = {3}, .expansion = {6}};
+}
+
+absl::StatusOr<std::shared_ptr<const ElasticNetwork>> BuildElasticModel(std::string_view name,
+                                                                        const ModelOptions& options,
+                                                                        const ElasticOptions& elastic) {
+  const absl::StatusOr<const Entry*> entry = FindEntry(name, options);
+  if (!entry.ok()) return entry.status();
+  const std::optional<ElasticOwn> own = ElasticOwnOf(name);
+  const auto lacks = [](const auto& list, const auto& values) {
+    return !list.empty() && !std::all_of(values.begin(), values.end(), [&](const auto& value) {
+      return std::find(list.begin(), list.end(), value) != list.end();
+    });
+  };
+  if (!own || lacks(elastic.kernel, own->kernel) || lacks(elastic.expansion, own->expansion) ||
+      lacks(elastic.width, std::vector<double>{1})) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model \"", std::string(name), "\" has no such architectures"));
+  }
+  return std::make_shared<const ElasticNetwork>(
+      elastic, [name = std::string(name), resolved = Resolved(options)](zoo::Chooser& chooser) {
+        return zoo::BuildMobileNetV2(name, resolved, chooser);
+      });
 }
 
 }  // namespace precis

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "supernet/graph/elastic_network.h"
 #include "supernet/graph/model_graph.h"
 
 namespace precis {
@@ -65,5 +68,21 @@ const std::vector<ModelInfo>& Models();
 // NOT_FOUND with a did-you-mean for an unknown name; INVALID_ARGUMENT, naming the option, if a value is
 // out of range or the image does not suit the network.
 absl::StatusOr<ModelGraph> BuildModel(std::string_view name, const ModelOptions& options);
+
+// What ElasticOptions of a model must list, where they list anything: the network's own values.
+struct ElasticOwn {
+  std::vector<int64_t> kernel;
+  std::vector<int64_t> expansion;
+};
+// None if the model is not elastic. mobilenet_v2: the widths of the stem and of every stage; kernel and, but
+// for the first, expansion of every block; whether a block but the first of its stage is kept. Its own are 3
+// and 6.
+std::optional<ElasticOwn> ElasticOwnOf(std::string_view name);
+
+// As BuildModel, all architectures. INVALID_ARGUMENT also if the model is not elastic, or a list lacks one of
+// its own values or 1, the width.
+absl::StatusOr<std::shared_ptr<const ElasticNetwork>> BuildElasticModel(std::string_view name,
+                                                                        const ModelOptions& options,
+                                                                        const ElasticOptions& elastic);
 
 }  // namespace precis

@@ -1,8 +1,8 @@
 // Oracle: THE WAIST. Everything that decides (search/) stands above this header and sees no tensor;
 // everything that computes (supernet/execution) stands below it.
 //
-// An oracle holds one weight-sharing supernet of one ModelGraph, its data and its optimiser, and answers
-// two questions: train one step under this assignment; how good is this assignment?
+// An oracle holds one weight-sharing supernet of one ModelGraph, or of one ElasticNetwork, its data and its
+// optimiser, and answers two questions: train one step under this assignment; how good is this assignment?
 //
 // Threading: one oracle, one thread. Calls block; they return when the work is done.
 // Errors: UNAVAILABLE or INTERNAL when the machine fails (out of memory, a failing device), never an
@@ -50,7 +50,8 @@ enum class Split {
 // assignment first, on the same training images every time, so that measuring A, B, A gives A twice.
 struct Evaluation {
   Quality quality;
-  std::vector<ActivationRange> activation_ranges;  // calibrated, as ModelGraph::ActivationOperands()
+  // Calibrated, as ModelGraph::ActivationOperands() of the assignment's architecture.
+  std::vector<ActivationRange> activation_ranges;
 };
 
 // Which images of the search split a probe takes.
@@ -82,15 +83,15 @@ class Oracle {
   // they were. The assignment may use any format, fp32 for a float reference included.
   virtual absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) = 0;
 
-  // Writes the shared weights, with the batch-norm statistics calibrated for `assignment`, to `path` as
-  // safetensors (temporary file, fsync, rename). Tensors are named as ModelGraph::Parameters(), those of
-  // batch norms also NODE.running_mean, NODE.running_var; learned ranges NODE.weight_range.FORMAT,
-  // NODE.output_range.FORMAT. Moving averages are not kept. UNAVAILABLE with the path if it cannot be
-  // written.
+  // Writes the shared weights, cut to the assignment's architecture, with the batch-norm statistics
+  // calibrated for `assignment`, to `path` as safetensors (temporary file, fsync, rename). Tensors are named
+  // as ModelGraph::Parameters(), those of batch norms also NODE.running_mean, NODE.running_var; learned
+  // ranges NODE.weight_range.FORMAT, NODE.output_range.FORMAT. Moving averages are not kept. UNAVAILABLE with
+  // the path if it cannot be written.
   virtual absl::Status SaveWeights(const Assignment& assignment, const std::string& path) = 0;
 
-  // Reads what SaveWeights wrote. DATA_LOSS or INVALID_ARGUMENT, naming the tensor, if it does not fit
-  // this graph; the weights are then unchanged.
+  // Reads what SaveWeights wrote, of the largest architecture if there are several. DATA_LOSS or
+  // INVALID_ARGUMENT, naming the tensor, if it does not fit this graph; the weights are then unchanged.
   virtual absl::Status LoadWeights(const std::string& path) = 0;
 
   virtual DataReport Report() const { return {}; }

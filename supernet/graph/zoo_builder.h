@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "supernet/graph/elastic_choice.h"
 #include "supernet/graph/model_graph.h"
 #include "supernet/graph/model_zoo.h"
 
@@ -27,8 +28,8 @@ class Builder {
   };
   Builder(std::string_view name, const ModelOptions& options, const Style& style);
 
-  int64_t Width(int64_t channels) const {
-    return RoundChannels(static_cast<double>(channels) * style_.width, style_.divisor);
+  int64_t Width(int64_t channels, double factor = 1) const {
+    return RoundChannels(static_cast<double>(channels) * style_.width * factor, style_.divisor);
   }
   const Shape& ShapeOf(NodeId node) const { return graph_.node(node).shape; }
   int64_t ChannelsOf(NodeId image) const { return ShapeOf(image)[0]; }
@@ -55,6 +56,7 @@ class Builder {
 // `options` are in range, and their stem is resolved.
 ModelGraph BuildResNet(std::string_view name, const ModelOptions& options);
 ModelGraph BuildMobileNetV2(std::string_view name, const ModelOptions& options);
+ModelGraph BuildMobileNetV2(std::string_view name, const ModelOptions& options, Chooser& chooser);
 ModelGraph BuildEfficientNet(std::string_view name, const ModelOptions& options);
 ModelGraph BuildInceptionV3(std::string_view name, const ModelOptions& options);
 ModelGraph BuildDeit(std::string_view name, const ModelOptions& options);

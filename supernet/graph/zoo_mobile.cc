@@ -67,6 +67,7 @@ NodeId SqueezeAndExcite(Builder& builder, const std::string& name, NodeId input,
   return builder.Add(name + ".multiply", MultiplyNode{}, {input, x});
 }
 
+// `stage` has this block's kernel, expansion and channels.
 NodeId InvertedResidual(Builder& builder, const Family& family, const std::string& name, NodeId input,
                         const Stage& stage, int64_t stride) {
   const int64_t hidden = stage.expansion * builder.ChannelsOf(input);
@@ -83,14 +84,18 @@ NodeId InvertedResidual(Builder& builder, const Family& family, const std::strin
   if (family.squeeze_and_excite) {
     x = SqueezeAndExcite(builder, name + ".se", x, std::max<int64_t>(1, builder.ChannelsOf(input) / 4));
   }
-  x = builder.SameConvNorm(name + ".project", "", x, {.out_channels = builder.Width(stage.channels)});
+  x = builder.SameConvNorm(name + ".project", "", x, {.out_channels = stage.channels});
   if (stride != 1 || builder.ChannelsOf(input) != builder.ChannelsOf(x)) return x;
   return builder.Add(name + ".add", AddNode{}, {x, input});
 }
 
 template <size_t N>
-NodeId Trunk(Builder& builder, const Family& family, const Stage (&stages)[N], double depth, bool small) {
-  const Conv2dNode stem{.out_channels = builder.Width(kStem), .kernel = 3, .stride = small ? 1 : 2};
+NodeId Trunk(Builder& builder, const Family& family, const Stage (&stages)[N], double depth, bool small,
+             Chooser& chooser) {
+  const auto width = [&](const std::string& name, int64_t channels) {
+    return chooser.Width(name, [&](double factor) { return builder.Width(channels, factor); });
+  };
+  const Conv2dNode stem{.out_channels = width("stem", kStem), .kernel = 3, .stride = small ? 1 : 2};
   NodeId x = builder.SameConvNorm("stem", "", 0, stem);
   x = builder.Activation("stem" + ActivationName(family.activation), family.activation, x);
   int stage_number = 0;
@@ -98,9 +103,17 @@ NodeId Trunk(Builder& builder, const Family& family, const Stage (&stages)[N], d
     ++stage_number;
     const int64_t first_stride = small && stage_number == 2 ? 1 : stage.stride;
     const int blocks = static_cast<int>(std::ceil(depth * stage.blocks));
+    const int64_t channels = width(absl::StrCat("stage", stage_number), stage.channels);
     for (int block = 0; block < blocks; ++block) {
-      x = InvertedResidual(builder, family, absl::StrCat("stage", stage_number, ".block", block), x, stage,
-                           block == 0 ? first_stride : 1);
+      const std::string name = absl::StrCat("stage", stage_number, ".block", block);
+      Stage here = stage;
+      here.channels = channels;
+      here.kernel = chooser.Kernel(name, stage.kernel);
+      // Without an expansion there is no layer that could have another.
+      if (stage.expansion != 1) here.expansion = chooser.Expansion(name, stage.expansion);
+      // A stage's first block changes shape.
+      if (block > 0 && !chooser.Keeps(name)) continue;
+      x = InvertedResidual(builder, family, name, x, here, block == 0 ? first_stride : 1);
     }
   }
   return x;
@@ -113,20 +126,30 @@ NodeId Head(Builder& builder, const Family& family, NodeId input, int64_t channe
 
 }  // namespace
 
-ModelGraph BuildMobileNetV2(std::string_view name, const ModelOptions& options) {
+ModelGraph BuildMobileNetV2(std::string_view name, const ModelOptions& options, Chooser& chooser) {
   const Family family = {.activation = ActivationKind::kRelu6, .squeeze_and_excite = false};
   Builder builder(name, options, {.width = options.width_multiplier});
-  const NodeId x = Trunk(builder, family, kMobileNetV2Stages, /*depth=*/1, options.stem == Stem::kSmall);
+  const NodeId x =
+      Trunk(builder, family, kMobileNetV2Stages, /*depth=*/1, options.stem == Stem::kSmall, chooser);
   // The head shrinks with no multiplier: the paper applies those below 1 to all layers but the last.
   const NodeId head = Head(builder, family, x, std::max(kHead, builder.Width(kHead)));
   return std::move(builder).Classify(head, options.classes);
+}
+
+ModelGraph BuildMobileNetV2(std::string_view name, const ModelOptions& options) {
+  const ElasticOptions fixed;
+  Chooser chooser(fixed, {});
+  return BuildMobileNetV2(name, options, chooser);
 }
 
 ModelGraph BuildEfficientNet(std::string_view name, const ModelOptions& options) {
   const Family family = {.activation = ActivationKind::kSilu, .squeeze_and_excite = true};
   const Scaling& scaling = ScalingOf(name);
   Builder builder(name, options, {.width = scaling.width * options.width_multiplier, .norm_epsilon = 1e-3});
-  const NodeId x = Trunk(builder, family, kEfficientNetStages, scaling.depth, options.stem == Stem::kSmall);
+  const ElasticOptions fixed;
+  Chooser chooser(fixed, {});
+  const NodeId x =
+      Trunk(builder, family, kEfficientNetStages, scaling.depth, options.stem == Stem::kSmall, chooser);
   const NodeId head = Head(builder, family, x, builder.Width(kHead));
   return std::move(builder).Classify(head, options.classes);
 }

@@ -65,6 +65,17 @@ TEST(JobFile, BlockListsAndFlowListsAreTheSame) {
              R"(space { formats: "int4" formats: "int8" })");
 }
 
+TEST(JobFile, ReadsListsOfNumbers) {
+  ExpectSpec(Parse("space:\n  architecture: {kernel: [3, 5], width: [0.5, 1], skip: true}\n"),
+             "space { architecture { kernel: 3 kernel: 5 width: 0.5 width: 1 skip: true } }");
+  const JobFile file = Parse("space:\n  architecture: {kernel: [3, five], expansion: 6}\n");
+  ASSERT_EQ(file.faults.size(), 2u);
+  EXPECT_EQ(FaultText(file.faults[0], "j").find("j:2:30: space.architecture.kernel[1]: must be a whole number"),
+            0u)
+      << FaultText(file.faults[0], "j");
+  EXPECT_NE(FaultText(file.faults[1], "j").find("such as [6]"), std::string::npos);
+}
+
 TEST(JobFile, ReadsListsOfMappings) {
   ExpectSpec(Parse("cost:\n  limits:\n    - metric: model_size\n      at_most: 40 KiB\n"
                    "    - {metric: asic-energy, at_most: 1.1x int4}\n  report: [fpga-lut]\n"),

@@ -48,6 +48,15 @@ TEST(MessageToJson, HasEveryFieldAlways) {
   EXPECT_EQ(json["step"].dump(), "0");
 }
 
+TEST(MessageToJson, ListsNumbers) {
+  v1::ArchitectureSpec architecture;
+  architecture.add_kernel(3);
+  architecture.add_kernel(5);
+  architecture.add_width(0.5);
+  EXPECT_EQ(MessageToJson(architecture)["kernel"].dump(), "[3,5]");
+  EXPECT_EQ(MessageToJson(architecture)["width"].dump(), "[0.5]");
+}
+
 TEST(MessageToJson, NamesEnumsAndTimesForPeople) {
   const auto json = MessageToJson(SampleJob());
   EXPECT_EQ(json["state"], "succeeded");

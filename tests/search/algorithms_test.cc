@@ -123,7 +123,10 @@ TEST(Random, WithoutMeasurementsAnswersWithTheCheapest) {
 
 // The warm-up, and what comes after it, train what the algorithm's description says.
 TEST(Precis, TrainsTheWidestAndThenItsAnswersInTurn) {
-  Trial run(ManyTargets(Algorithm::kPrecis, 3));
+  JobSpec spec = ManyTargets(Algorithm::kPrecis, 3);
+  spec.controller.warmup_share = 0.5;
+  spec.controller.refinements = 2;
+  Trial run(spec);
   run.sink.has_legs = true;
   ASSERT_TRUE(run.Go().ok());
   const Assignment widest = UniformAssignment(run.plan->layers.size(), ParseFormat("int8").value());
