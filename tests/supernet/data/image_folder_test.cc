@@ -14,7 +14,6 @@ namespace precis {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -91,6 +90,7 @@ TEST_F(ImageFolderTest, JpegsOfAnySizeBecomeTheSameSquare) {
 // The middle of what resizing leaves: columns 0 to 7 of 12 grey ramps begin with 2.
 TEST_F(ImageFolderTest, CutsOutTheMiddle) {
   std::vector<uint8_t> ramp;
+  ramp.reserve(8 * 12);
   for (int i = 0; i < 8 * 12; ++i) ramp.push_back(static_cast<uint8_t>(10 * (i % 12)));
   for (const char* name : {"train/a/1.png", "train/b/1.png", "test/a/1.png"})
     WriteGrey(File(name), 8, 12, ramp);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace precis {
 
 // A flat colour; JPEG keeps that to within a few steps.
@@ -27,9 +29,9 @@ inline void WriteTwoColours(const std::string& folder, int train, int test, int 
                             const char* ending = ".jpg") {
   for (const auto& [split, count] : {std::pair{"train", train}, {"test", test}}) {
     for (int i = 0; i < count; ++i) {
-      const std::string name = "/" + std::to_string(1000 + i) + ending;
-      WriteImage(folder + "/" + split + "/blue" + name, side, side, 10 + i, 20, 200);
-      WriteImage(folder + "/" + split + "/red" + name, side, side, 200, 20, 10 + i);
+      const std::string name = absl::StrCat("/", 1000 + i, ending);
+      WriteImage(absl::StrCat(folder, "/", split, "/blue", name), side, side, 10 + i, 20, 200);
+      WriteImage(absl::StrCat(folder, "/", split, "/red", name), side, side, 200, 20, 10 + i);
     }
   }
 }
