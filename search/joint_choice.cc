@@ -90,28 +90,12 @@ class JointChoice {
 
   // Exact for this architecture; false if nothing fits.
   bool SolveFormats(const Architecture& architecture) {
-    std::vector<std::unique_ptr<CostAtArchitecture>> models;
-    std::vector<CostBound> bounds;
-    for (const CostBound& bound : bounds_) {
-      models.push_back(std::make_unique<CostAtArchitecture>(*bound.model, architecture));
-      bounds.push_back({models.back().get(), bound.at_most});
-    }
-    const std::vector<std::vector<double>> values(
-        values_.begin(),
-        values_.begin() + static_cast<std::ptrdiff_t>(relaxation_.formats().decisions.size()));
-    const std::optional<Choices> choices = MostProbableWithin(relaxation_.formats(), values, bounds);
-    if (!choices) return false;
-    double value = relaxation_.ArchitectureValue(architecture);
-    for (size_t d = 0; d < choices->size(); ++d) value += values[d][static_cast<size_t>((*choices)[d])];
+    std::optional<Choices> all = FormatsWithin(space_, architecture, values_, bounds_);
+    if (!all) return false;
+    double value = 0;
+    for (size_t d = 0; d < all->size(); ++d) value += values_[d][static_cast<size_t>((*all)[d])];
     if (best_ && value <= best_value_) return true;
-    Choices all = *choices;
-    all.insert(all.end(), architecture.begin(), architecture.end());
-    const Assignment assignment = space_.Apply(all);
-    const bool fits = std::all_of(bounds_.begin(), bounds_.end(), [&](const CostBound& bound) {
-      return TotalCost(*bound.model, assignment) <= bound.at_most;
-    });
-    if (!fits) return false;
-    best_ = std::move(all);
+    best_ = *std::move(all);
     best_value_ = value;
     architecture_ = architecture;
     return true;
@@ -157,6 +141,32 @@ class JointChoice {
 };
 
 }  // namespace
+
+std::optional<Choices> FormatsWithin(const SearchSpace& space, const Architecture& architecture,
+                                     const std::vector<std::vector<double>>& values,
+                                     std::span<const CostBound> bounds) {
+  SearchSpace formats = {.decisions = {}, .layer_count = space.layer_count};
+  std::vector<std::vector<double>> format_values;
+  for (size_t d = 0; d < space.decisions.size(); ++d) {
+    if (space.decisions[d].IsArchitecture()) continue;
+    formats.decisions.push_back(space.decisions[d]);
+    format_values.push_back(values[d]);
+  }
+  std::vector<std::unique_ptr<CostAtArchitecture>> models;
+  std::vector<CostBound> here;
+  for (const CostBound& bound : bounds) {
+    models.push_back(std::make_unique<CostAtArchitecture>(*bound.model, architecture));
+    here.push_back({models.back().get(), bound.at_most});
+  }
+  std::optional<Choices> choices = MostProbableWithin(formats, format_values, here);
+  if (!choices) return std::nullopt;
+  choices->insert(choices->end(), architecture.begin(), architecture.end());
+  const Assignment assignment = space.Apply(*choices);
+  const bool fits = std::all_of(bounds.begin(), bounds.end(), [&](const CostBound& bound) {
+    return TotalCost(*bound.model, assignment) <= bound.at_most;
+  });
+  return fits ? choices : std::nullopt;
+}
 
 std::optional<Choices> JointChoiceWithin(const SearchSpace& space,
                                          const std::vector<std::vector<double>>& values,

@@ -28,4 +28,9 @@ std::optional<Choices> JointChoiceWithin(const SearchSpace& space,
                                          const std::vector<std::vector<double>>& values,
                                          std::span<const CostBound> bounds);
 
+// The choices of an architecture with the best formats for it within the bounds; none if none fits.
+std::optional<Choices> FormatsWithin(const SearchSpace& space, const Architecture& architecture,
+                                     const std::vector<std::vector<double>>& values,
+                                     std::span<const CostBound> bounds);
+
 }  // namespace precis::search

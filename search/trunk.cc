@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "search/anchors.h"
 #include "search/bounded_choice.h"
 #include "search/controller/evolution.h"
 #include "search/controller/random.h"
@@ -197,7 +198,16 @@ absl::Status Trunk::Answer() {
     answers_.push_back(MostProbableWithin(plan_, effects, target));
   }
   refinement_.emplace(plan_, effects);
-  return absl::OkStatus();
+  if (plan_.network == nullptr || algorithm() != Algorithm::kPrecis || screening_.effects().empty()) {
+    return absl::OkStatus();
+  }
+  for (size_t target = 0; target < plan_.targets.size(); ++target) {
+    absl::StatusOr<Choices> anchor =
+        BestAnchor(plan_, session_, effects, answers_[target], plan_.targets[target], generator_);
+    if (!anchor.ok()) return anchor.status();
+    answers_[target] = *std::move(anchor);
+  }
+  return Refine();
 }
 
 bool Trunk::RefinesAfter(int64_t step) const {

@@ -7,11 +7,12 @@
 //               learn; uniform sampling first. Between warm-up and policy every option is screened by itself,
 //               if the job says so.
 //   answers     precis: the warm-up trains the widest formats; then every option is screened and every target
-//               gets an answer, the best within it. The remaining steps train the answers in turn; at
-//               `refinements` equal intervals, the last at the end, each is measured around and may move
-//               (search/refinement.h).
-//               sensitivity: trains the widest formats throughout, screens at the end, and answers.
-//               uniform: trains the answers, which are the dearest uniform configurations within the targets.
+//               gets an answer, the best within it (with an elastic network, the best of some architectures
+//               that are measured, search/anchors.h, and then of what is around it). The remaining steps
+//               train the answers in turn; at `refinements` equal intervals, the last at the end, each is
+//               measured around and may move (search/refinement.h). sensitivity: trains the widest formats
+//               throughout, screens at the end, and answers. uniform: trains the answers, which are the
+//               dearest uniform configurations within the targets.
 //   population  random, evolution: train uniform samples (or the widest formats, likewise). At the end the
 //               controller proposes configurations that are measured on the same images, and each target gets
 //               the best of them within it.

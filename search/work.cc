@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 
+#include "search/anchors.h"
 #include "search/progress_meter.h"
 #include "search/refinement.h"
 #include "search/screening.h"
@@ -43,6 +44,10 @@ double PassesOfTrunk(const Plan& plan, int64_t step) {
     measured = static_cast<double>(Evaluations(plan) * plan.spec.controller.screening_images);
   } else if (step <= plan.warmup_steps || plan.spec.controller.algorithm == Algorithm::kSensitivity) {
     measured = Screening::ImagesOf(plan);
+    if (plan.network != nullptr && plan.spec.controller.algorithm == Algorithm::kPrecis) {
+      const auto anchors = static_cast<double>((kAnchors + 1) * plan.spec.controller.screening_images);
+      measured += static_cast<double>(plan.targets.size()) * (anchors + Refinement::ImagesOf(plan));
+    }
   }
   const auto after_warmup = static_cast<double>(std::max<int64_t>(plan.search_steps - plan.warmup_steps, 1));
   measured += RefinementPasses(plan, std::min(1.0, static_cast<double>(left) / after_warmup));
