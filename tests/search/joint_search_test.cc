@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "search/anchors.h"
 #include "search/cost/elastic_cost.h"
 #include "search/joint_choice.h"
 #include "search/search_loop.h"
@@ -184,6 +185,7 @@ class JointOracle final : public Oracle {
   absl::Status LoadWeights(const std::string& path) override { return inner_.LoadWeights(path); }
 
   std::set<Architecture> trained;
+  double damage = 0.002;  // of one step below the largest
 
  private:
   static FakeOracleOptions OptionsOf(const Plan& plan) {
@@ -205,14 +207,33 @@ class JointOracle final : public Oracle {
       const ElasticDimension& dimension = plan_.network->dimensions()[d];
       if (dimension.name.find("kernel") != std::string::npos) continue;
       const auto steps = static_cast<double>(dimension.options.size()) - 1 - architecture[d];
-      quality.accuracy *= 1 - 0.002 * steps;
-      quality.loss += 0.006 * steps;
+      quality.accuracy *= 1 - damage * steps;
+      quality.loss += 3 * damage * steps;
     }
   }
 
   const Plan& plan_;
   FakeOracle inner_;
 };
+
+// What was screened says nothing; measured as a whole, small networks are better.
+TEST(BestAnchor, TakesWhatMeasuresBest) {
+  const auto plan = PlanOf(JointJob());
+  JointOracle oracle(*plan);
+  oracle.damage = -0.02;
+  RecordingSink sink;
+  OracleSession session(*plan, oracle, sink);
+  Effects effects;
+  for (const Decision& decision : plan->space.decisions) effects.emplace_back(decision.size(), 0.0);
+  for (size_t d = 0; d < effects.size(); ++d) effects[d].back() = 0.001;  // wide formats where they fit
+  const Choices answer = MostProbableWithin(*plan, effects, plan->target);
+  std::mt19937_64 generator(1);
+  const absl::StatusOr<Choices> best = BestAnchor(*plan, session, effects, answer, plan->target, generator);
+  ASSERT_TRUE(best.ok());
+  EXPECT_LE(TotalCost(*plan->costs[plan->constrained], plan->space.Apply(*best)), plan->target);
+  EXPECT_EQ(plan->space.Apply(*best).architecture, plan->network->Smallest());
+  EXPECT_NE(plan->space.Apply(answer).architecture, plan->network->Smallest());
+}
 
 TEST(JointSearch, EveryAlgorithmAnswersWithinTheTarget) {
   for (const Algorithm algorithm :
