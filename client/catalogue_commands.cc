@@ -15,7 +15,11 @@ std::string Millions(int64_t count) {
   return value < 9999.5e6 ? absl::StrFormat("%.4gM", value / 1e6) : absl::StrFormat("%.4gG", value / 1e9);
 }
 
+// Of data whose sizes lie in their files there is nothing to tell.
+std::string Known(int64_t size) { return size > 0 ? absl::StrCat(size) : ""; }
+
 std::string DatasetShape(const v1::DatasetInfo& data) {
+  if (data.train_images() == 0) return "";
   return absl::StrCat(data.channels(), "x", data.height(), "x", data.width());
 }
 
@@ -60,8 +64,8 @@ absl::StatusOr<int> Models(Session session, OutputFormat output) {
       table.AddRow({"model", model.name(), absl::StrCat(model.macs()), absl::StrCat(model.parameters()),
                     model.input(), "", "", "", model.description()});
     for (const v1::DatasetInfo& data : response->datasets())
-      table.AddRow({"dataset", data.name(), "", "", DatasetShape(data), absl::StrCat(data.train_images()),
-                    absl::StrCat(data.test_images()), absl::StrCat(data.classes()), data.description()});
+      table.AddRow({"dataset", data.name(), "", "", DatasetShape(data), Known(data.train_images()),
+                    Known(data.test_images()), Known(data.classes()), data.description()});
     *session.environment.out << table.Csv();
     return kExitOk;
   }
@@ -71,8 +75,8 @@ absl::StatusOr<int> Models(Session session, OutputFormat output) {
                    model.description()});
   Table data({{"DATA SET"}, {"IMAGES"}, {"CLASSES", true}, {"TRAIN", true}, {"TEST", true}, {"DESCRIPTION"}});
   for (const v1::DatasetInfo& set : response->datasets())
-    data.AddRow({set.name(), DatasetShape(set), absl::StrCat(set.classes()), absl::StrCat(set.train_images()),
-                 absl::StrCat(set.test_images()), set.description()});
+    data.AddRow({set.name(), DatasetShape(set), Known(set.classes()), Known(set.train_images()),
+                 Known(set.test_images()), set.description()});
   *session.environment.out << models.Text() << "\n" << data.Text();
   return kExitOk;
 }

@@ -149,7 +149,15 @@ class FakeSearchService : public v1::SearchService::Service {
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     response->add_models()->set_name("resnet8");
-    response->add_datasets()->set_name("fashion_mnist");
+    v1::DatasetInfo& fixed = *response->add_datasets();
+    fixed.set_name("fashion_mnist");
+    fixed.set_channels(1);
+    fixed.set_height(28);
+    fixed.set_width(28);
+    fixed.set_classes(10);
+    fixed.set_train_images(60000);
+    fixed.set_test_images(10000);
+    response->add_datasets()->set_name("image_folder");
     return grpc::Status::OK;
   }
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
