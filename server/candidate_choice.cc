@@ -114,8 +114,9 @@ grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
     std::erase_if(*all, [](const search::Candidate& candidate) { return !candidate.feasible; });
   }
   const std::vector<search::ParetoPoint> points = PointsOf(*all, *metric);
+  const std::shared_ptr<const ElasticNetwork> network = NetworkOf(*job);
   for (const size_t index : search::ParetoFront(points)) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, (*all)[index], NetworkOf(*job).get());
+    *response->add_candidates() = CandidateToWire(job->id, job->plan, (*all)[index], network.get());
   }
   const double rectangle = reference.cost * (1 - reference.quality);
   response->set_hypervolume(rectangle > 0 ? search::Hypervolume(points, reference) / rectangle : 0);

@@ -164,8 +164,9 @@ grpc::Status SearchServiceImpl::ListCandidates(grpc::ServerContext* /*context*/,
                                .after_key = *after,
                                .limit = CandidatesPerPage(*size, job->plan.layer_names.size())});
   if (!page.ok()) return ToGrpcStatus(page.status());
+  const std::shared_ptr<const ElasticNetwork> network = NetworkOf(*job);
   for (const search::Candidate& candidate : page->items) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, NetworkOf(*job).get());
+    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, network.get());
   }
   if (page->more) response->set_next_page_token(WritePageToken(listing, page->last_key));
   return grpc::Status::OK;
