@@ -123,15 +123,12 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.entropy_weight));
 }
 
-// Those that need no step between warm-up and freeze.
-bool IsAnswering(Algorithm algorithm) {
-  return algorithm == Algorithm::kPrecis || algorithm == Algorithm::kSensitivity ||
-         algorithm == Algorithm::kUniform;
-}
-
 void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& violations) {
   const Schedule schedule = ScheduleOf(spec, dataset);
   const int64_t images = dataset.train_images - spec.data.search_images;
+  // Answers can be had from the warm-up alone.
+  const int64_t needless =
+      FamilyOf(spec.controller.algorithm) == Family::kAnswers ? 0 : schedule.warmup_steps;
   if (schedule.total_steps < 1) {
     violations.push_back(
         {"training.epochs",
@@ -139,8 +136,7 @@ void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& 
                       " training images and batches of ", spec.training.batch_size, ", one step is ",
                       static_cast<double>(spec.training.batch_size) / static_cast<double>(images),
                       " epochs. Raise epochs.")});
-  } else if (schedule.search_steps - (IsAnswering(spec.controller.algorithm) ? 0 : schedule.warmup_steps) <
-             1) {
+  } else if (schedule.search_steps - needless < 1) {
     violations.push_back(
         {"controller.warmup_share",
          absl::StrCat(spec.controller.warmup_share, " leaves no step for the policy to learn: of ",
@@ -151,6 +147,23 @@ void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& 
 }
 
 }  // namespace
+
+Family FamilyOf(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kReinforce:
+    case Algorithm::kFliqs:
+    case Algorithm::kTunas:
+      return Family::kPolicy;
+    case Algorithm::kRandom:
+    case Algorithm::kEvolution:
+      return Family::kPopulation;
+    case Algorithm::kPrecis:
+    case Algorithm::kSensitivity:
+    case Algorithm::kUniform:
+      break;
+  }
+  return Family::kAnswers;
+}
 
 const char* AlgorithmName(Algorithm algorithm) {
   switch (algorithm) {
@@ -298,9 +311,9 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   CheckRanges(spec.training.ranges, check, violations);
   CheckController(spec.controller, check);
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
-              "0 turns it off; the default is 512.");
+              absl::StrCat("0 turns it off; the default is ", ControllerSpec().screening_images, "."));
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
-             "The default is 0.3.");
+             absl::StrCat("The default is ", FinishSpec().frozen_share, "."));
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");
 
   const size_t before_schedule = violations.size();

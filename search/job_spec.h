@@ -22,7 +22,9 @@ namespace precis::search {
 enum class Algorithm {
   // Ours. Trains the widest formats through the warm-up, measures what each option does by itself on equal
   // images (search/screening.h), solves for the best within each target, and from then on trains what it has
-  // found; at intervals it measures again around the answer and moves on (search/refinement.h).
+  // found. If asked (`refinements`) it measures again around the answer and moves on (search/refinement.h);
+  // with
+  // an elastic network it does so once, from the best of some architectures (search/anchors.h).
   kPrecis,
   kReinforce,  // a policy from that screening, taught by rewards of held-out images; half of the steps widest
   kFliqs,      // as FLIQS' open code: rewards from the training loss, entropy penalty, no frozen share
@@ -128,8 +130,8 @@ struct ControllerSpec {
   double adam_beta1 = 0.9;          // 0…1, 1 excluded; 0 in TuNAS
   double baseline_momentum = 0.95;  // moving average of the reward, 0…1, 1 excluded
   bool baseline_debiased = false;   // from 0 and divided by its weight (TuNAS); else from the first reward
-  double warmup_share = 0.95;       // of the search steps: uniform sampling, no learning; at least one step
-                                    // must remain
+  double warmup_share = 0.95;       // of the search steps: the widest formats (precis) or uniform samples;
+                                    // nothing is learned. Of a policy or population a step must remain
   // Share of the search steps, from the end of the warm-up on, that train every layer at its widest format
   // instead of the sampled one; the sample is probed either way. Samples alone teach shared weights little
   // where a format is so harsh that it stops layers from learning. 0…1; 0 in FLIQS.
@@ -180,6 +182,9 @@ struct JobSpec {
 // Sets the algorithm, and whatever else of reward, controller, finish and ranges it stands for, to its
 // defaults.
 void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec);
+// What decides what a step trains (search/trunk.h): a policy's samples, answers, or a population's.
+enum class Family { kPolicy, kAnswers, kPopulation };
+Family FamilyOf(Algorithm algorithm);
 const char* AlgorithmName(Algorithm algorithm);  // "precis", "fliqs", …
 
 // How many training steps a job takes, and of which kind: [0, warmup) sampled uniformly, [warmup, search) by

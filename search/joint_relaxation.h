@@ -29,17 +29,14 @@ class JointRelaxation {
   JointRelaxation(const SearchSpace& space, const std::vector<std::vector<double>>& values,
                   std::span<const CostBound> bounds);
 
-  // The space's decisions of formats.
-  const SearchSpace& formats() const { return formats_; }
   // One dimension, or two that one layer's shape depends on.
   const std::vector<Move>& moves() const { return moves_; }
 
   // One a bound, for all that follows.
   void SetPrices(Shares prices);
 
-  // Sum of the values of the architecture's own choices.
-  double ArchitectureValue(const Architecture& architecture) const;
-  // With the values of the best formats under the prices, less what those cost.
+  // The values of the architecture's own choices and of the best formats under the prices, less what those
+  // cost.
   double Priced(const Architecture& architecture) const;
   // No solution of the architecture within the bounds is worth more.
   double Relaxed(const Architecture& architecture) const;
@@ -69,6 +66,7 @@ class JointRelaxation {
   }
   void FindShares(std::span<const CostBound> bounds);
   void FindMoves();
+  double ArchitectureValue(const Architecture& architecture) const;
   double DecisionWorth(size_t d, const Architecture& architecture, Shares* taken) const;
   double WorthOf(size_t d, const Architecture& architecture) const;
 

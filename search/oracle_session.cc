@@ -17,10 +17,8 @@ constexpr double kBadSample = std::numeric_limits<double>::quiet_NaN();
 double WorstLoss(const Plan& plan) { return 2 * std::log(static_cast<double>(plan.dataset.classes)); }
 
 bool ScreensAccuracy(const JobSpec& spec) {
-  const Algorithm algorithm = spec.controller.algorithm;
-  const bool has_policy =
-      algorithm == Algorithm::kReinforce || algorithm == Algorithm::kFliqs || algorithm == Algorithm::kTunas;
-  return has_policy && spec.reward.quality == QualitySource::kSearchAccuracy;
+  return FamilyOf(spec.controller.algorithm) == Family::kPolicy &&
+         spec.reward.quality == QualitySource::kSearchAccuracy;
 }
 
 }  // namespace

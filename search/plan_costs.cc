@@ -28,10 +28,11 @@ bool IsReported(const CostSpec& cost, const std::string& metric) {
 // The costs of the options, negated: the most "probable" choices are the cheapest.
 std::vector<std::vector<double>> Savings(const CostModel& model, const SearchSpace& space) {
   std::vector<std::vector<double>> values;
+  const double most = ReachableCost(model, space).max;
   for (const Decision& decision : space.decisions) {
     values.emplace_back();
     for (size_t o = 0; o < decision.variants.size(); ++o) {
-      values.back().push_back(-ReachableCost(model, space).max * static_cast<double>(o));
+      values.back().push_back(-most * static_cast<double>(o));
     }
     for (size_t o = 0; o < decision.options.size(); ++o) {
       values.back().push_back(-OptionCost(model, decision, o));

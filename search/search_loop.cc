@@ -41,7 +41,6 @@ class SearchRun {
  private:
   const CostModel& cost_model() const { return *plan_.costs[plan_.constrained]; }
   bool HasManyTargets() const { return plan_.targets.size() > 1; }
-  bool IsLast(size_t target) const { return target + 1 == plan_.targets.size(); }
   double AheadOfLeg(size_t target) const { return PassesAfterFreeze(plan_, target, progress_.step); }
   absl::Status EvaluateProvisionally();
 

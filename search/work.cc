@@ -35,6 +35,13 @@ double RefinementPasses(const Plan& plan, double share_of_search) {
   return rounds * static_cast<double>(plan.targets.size()) * Refinement::ImagesOf(plan);
 }
 
+// With an elastic network: architectures measured whole for every target, and what is around the best.
+double AnchorPasses(const Plan& plan) {
+  if (plan.network == nullptr) return 0;
+  const auto anchors = static_cast<double>((kAnchors + 1) * plan.spec.controller.screening_images);
+  return static_cast<double>(plan.targets.size()) * (anchors + Refinement::ImagesOf(plan));
+}
+
 double PassesOfTrunk(const Plan& plan, int64_t step) {
   const ProgressMeter meter(plan);
   const Family family = FamilyOf(plan.spec.controller.algorithm);
@@ -44,10 +51,7 @@ double PassesOfTrunk(const Plan& plan, int64_t step) {
     measured = static_cast<double>(Evaluations(plan) * plan.spec.controller.screening_images);
   } else if (step <= plan.warmup_steps || plan.spec.controller.algorithm == Algorithm::kSensitivity) {
     measured = Screening::ImagesOf(plan);
-    if (plan.network != nullptr && plan.spec.controller.algorithm == Algorithm::kPrecis) {
-      const auto anchors = static_cast<double>((kAnchors + 1) * plan.spec.controller.screening_images);
-      measured += static_cast<double>(plan.targets.size()) * (anchors + Refinement::ImagesOf(plan));
-    }
+    if (plan.spec.controller.algorithm == Algorithm::kPrecis) measured += AnchorPasses(plan);
   }
   const auto after_warmup = static_cast<double>(std::max<int64_t>(plan.search_steps - plan.warmup_steps, 1));
   measured += RefinementPasses(plan, std::min(1.0, static_cast<double>(left) / after_warmup));
@@ -57,30 +61,13 @@ double PassesOfTrunk(const Plan& plan, int64_t step) {
 
 }  // namespace
 
-Family FamilyOf(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::kReinforce:
-    case Algorithm::kFliqs:
-    case Algorithm::kTunas:
-      return Family::kPolicy;
-    case Algorithm::kRandom:
-    case Algorithm::kEvolution:
-      return Family::kPopulation;
-    case Algorithm::kPrecis:
-    case Algorithm::kSensitivity:
-    case Algorithm::kUniform:
-      break;
-  }
-  return Family::kAnswers;
-}
-
 int64_t Evaluations(const Plan& plan) {
   const int64_t asked = plan.spec.controller.evaluations;
   const int64_t images = plan.spec.controller.screening_images;
   if (asked > 0 || images == 0) return asked;
   const auto rounds =
       static_cast<double>(plan.spec.controller.refinements) * static_cast<double>(plan.targets.size());
-  const double all = Screening::ImagesOf(plan) + rounds * Refinement::ImagesOf(plan);
+  const double all = Screening::ImagesOf(plan) + AnchorPasses(plan) + rounds * Refinement::ImagesOf(plan);
   return static_cast<int64_t>(all / static_cast<double>(images));
 }
 

@@ -12,10 +12,6 @@
 
 namespace precis::search {
 
-// What decides what a step trains: search/trunk.h.
-enum class Family { kPolicy, kAnswers, kPopulation };
-Family FamilyOf(Algorithm algorithm);
-
 // What the loop measures beside the trunk's own (search_loop.h).
 constexpr int64_t kProvisionalIntervals = 8;
 constexpr size_t kFreezeSamples = 3;
@@ -33,8 +29,8 @@ double PassesAfterFreeze(const Plan& plan, size_t target, int64_t step);
 struct WorkEstimate {
   int64_t images_trained = 0;
   int64_t images_evaluated = 0;
-  // On a CPU of this century's teens with that many threads, by the rates in work.cc: a rough figure, good to
-  // a factor of two.
+  // With that many threads and nothing else running, by the rates in work.cc, which were measured on one CPU:
+  // good to a factor of two.
   double seconds = 0;
 };
 // threads >= 1.
