@@ -143,8 +143,8 @@ struct ControllerSpec {
   // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
   // 0: it does, as in FLIQS.
   int64_t screening_images = 1024;
-  // precis: how often it measures around its answers after the warm-up, 0…100. Not at all by default: what
-  // looks better before it is trained is not better after (tests/experiments/RESULTS.md).
+  // precis: how often it measures around its answers after the warm-up, 0…100. Not at all by default: in
+  // tests/experiments/RESULTS.md it buys nothing.
   int64_t refinements = 0;
   // random, evolution: configurations that are measured, for all targets together, on screening_images each.
   // 0: as many as precis would measure in screening and refinements.
