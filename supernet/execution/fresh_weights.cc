@@ -56,9 +56,11 @@ at::Tensor FreshParameter(const NodeOp& op, const ParameterInfo& parameter, std:
   if (std::holds_alternative<LinearNode>(op)) {
     return UniformTensor(shape, 1 / static_cast<double>(shape[1]), generator);
   }
-  if (std::holds_alternative<BatchNormNode>(op) || std::holds_alternative<LayerNormNode>(op)) {
+  if (std::holds_alternative<BatchNormNode>(op) || std::holds_alternative<LayerNormNode>(op) ||
+      std::holds_alternative<GainNode>(op)) {
     return at::ones(shape);
   }
+  if (std::holds_alternative<OffsetNode>(op)) return at::zeros(shape);
   PRECIS_CHECK(std::holds_alternative<ClassTokenNode>(op) ||
                std::holds_alternative<PositionEmbeddingNode>(op));
   return Drawn(shape, [&] { return kEmbeddingDeviation * NearNormal(generator); });

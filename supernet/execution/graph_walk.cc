@@ -41,7 +41,7 @@ GraphWalk::GraphWalk(const ModelGraph& graph)
     if (next >= 0 && std::holds_alternative<AddNode>(graph.node(next).op)) {
       const std::vector<NodeId>& operands = graph.node(next).inputs;
       const NodeId other = operands[0] == id ? operands[1] : operands[0];
-      if (other > id) continue;
+      if (other > id || graph.node(other).shape != graph.node(id).shape) continue;
       fused.residual = other;
       fused.output = next;
       in_fused_norm_[static_cast<size_t>(next)] = true;

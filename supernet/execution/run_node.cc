@@ -26,12 +26,20 @@ at::Tensor RunConv(const Conv2dNode& conv, const at::Tensor& x, const at::Tensor
                     {conv.dilation.height, conv.dilation.width}, conv.groups);
 }
 
+// What LibTorch's pools take.
+template <typename PoolNode>
+bool HasPlainPadding(const PoolNode& pool) {
+  return pool.padding.IsSymmetric() && pool.padding.top <= pool.kernel.height / 2 &&
+         pool.padding.left <= pool.kernel.width / 2;
+}
+
 at::Tensor RunMaxPool(const MaxPoolNode& pool, const at::Tensor& x) {
-  const bool symmetric = pool.padding.IsSymmetric();
+  const bool symmetric = HasPlainPadding(pool);
   const at::Tensor padded = symmetric ? x : Pad(x, pool.padding, -std::numeric_limits<double>::infinity());
   return at::max_pool2d(padded, {pool.kernel.height, pool.kernel.width},
                         {pool.stride.height, pool.stride.width},
-                        {symmetric ? pool.padding.top : 0, symmetric ? pool.padding.left : 0});
+                        {symmetric ? pool.padding.top : 0, symmetric ? pool.padding.left : 0},
+                        {pool.dilation.height, pool.dilation.width});
 }
 
 at::Tensor RunAveragePool(const AveragePoolNode& pool, const at::Tensor& x) {
@@ -40,7 +48,7 @@ at::Tensor RunAveragePool(const AveragePoolNode& pool, const at::Tensor& x) {
                           {pool.stride.height, pool.stride.width}, {padding.top, padding.left},
                           /*ceil_mode=*/false, count_include_pad);
   };
-  if (pool.padding.IsSymmetric()) return mean(x, pool.padding, pool.count_include_pad);
+  if (HasPlainPadding(pool)) return mean(x, pool.padding, pool.count_include_pad);
   const at::Tensor sums = mean(Pad(x, pool.padding, 0), 0, true);
   if (pool.count_include_pad) return sums;
   const at::Tensor ones = at::ones({1, 1, x.size(2), x.size(3)}, x.options());
@@ -69,13 +77,70 @@ at::Tensor RunActivation(const ActivationNode& activation, at::Tensor x, bool ov
       return at::leaky_relu(x, activation.alpha);
     case ActivationKind::kElu:
       return at::elu(x, activation.alpha);
+    case ActivationKind::kClip:
+      return overwrite ? at::clamp_(x, activation.alpha, activation.beta)
+                       : at::clamp(x, activation.alpha, activation.beta);
+    case ActivationKind::kPower:
+      return at::pow(x, activation.alpha);
+    case ActivationKind::kErf:
+      return overwrite ? at::erf_(x) : at::erf(x);
+    case ActivationKind::kExp:
+      return overwrite ? at::exp_(x) : at::exp(x);
+    case ActivationKind::kSoftplus:
+      return at::softplus(x);
   }
   PRECIS_CHECK(false);
 }
 
+// Whether an elementwise operation with the other operand leaves the shape of `a`.
+bool Holds(const at::Tensor& a, const at::Tensor& other) {
+  return a.sizes() == other.sizes() || at::infer_size(a.sizes(), other.sizes()) == a.sizes().vec();
+}
+
+at::Tensor RunAdd(at::Tensor a, const at::Tensor& b, bool overwrite) {
+  return overwrite && Holds(a, b) ? a.add_(b) : at::add(a, b);
+}
+
 at::Tensor RunMultiply(at::Tensor a, const at::Tensor& b, bool overwrite) {
   const at::Tensor factor = a.dim() == b.dim() ? b : b.unsqueeze(2).unsqueeze(3);
-  return overwrite ? a.mul_(factor) : at::mul(a, factor);
+  return overwrite && Holds(a, factor) ? a.mul_(factor) : at::mul(a, factor);
+}
+
+at::Tensor RunScale(const ScaleNode& scale, at::Tensor x, bool overwrite) {
+  at::Tensor y = overwrite ? x.mul_(scale.factor) : at::mul(x, scale.factor);
+  return scale.offset == 0 ? y : y.add_(scale.offset);
+}
+
+at::Tensor RunPad(const PadNode& pad, const at::Tensor& x) {
+  std::vector<int64_t> edges;  // from the last dimension
+  for (size_t i = pad.before.size(); i-- > 0;) edges.insert(edges.end(), {pad.before[i], pad.after[i]});
+  return at::constant_pad_nd(x, edges, pad.value);
+}
+
+at::Tensor RunSample(const SampleNode& sample, const at::Tensor& x) {
+  std::vector<int64_t> below;
+  std::vector<double> share;  // of the next element
+  bool whole = true;
+  for (const double position : sample.positions) {
+    below.push_back(static_cast<int64_t>(position));
+    share.push_back(position - static_cast<double>(below.back()));
+    whole &= share.back() == 0;
+  }
+  const int64_t axis = sample.axis + 1;
+  const at::Tensor at_below = at::tensor(below, at::kLong).to(x.device());
+  if (whole) return at::index_select(x, axis, at_below);
+  const at::Tensor at_above = at::clamp_max(at_below + 1, x.size(axis) - 1);
+  std::vector<int64_t> along(static_cast<size_t>(x.dim()), 1);
+  along[static_cast<size_t>(axis)] = static_cast<int64_t>(share.size());
+  const at::Tensor shares = at::tensor(share, x.options()).reshape(along);
+  const at::Tensor lower = at::index_select(x, axis, at_below);
+  return lower + (at::index_select(x, axis, at_above) - lower) * shares;
+}
+
+at::Tensor RunMean(const MeanNode& mean, const at::Tensor& x) {
+  std::vector<int64_t> axes;
+  for (const int64_t axis : mean.axes) axes.push_back(axis + 1);
+  return x.mean(axes, /*keepdim=*/true);
 }
 
 at::Tensor RunReshape(const ReshapeNode& reshape, const at::Tensor& x) {
@@ -119,14 +184,13 @@ at::Tensor RunPlainNode(const NodeOp& op, const std::vector<at::Tensor>& inputs,
           [&](const MatMulNode&) { return not_plain(); },
           [&](const BatchNormNode&) { return not_plain(); },
           [&](const LayerNormNode& norm) {
-            return at::layer_norm(x, parameters.weight.sizes(), parameters.weight, parameters.bias,
-                                  norm.epsilon);
+            return at::layer_norm(x, {x.size(-1)}, parameters.weight, parameters.bias, norm.epsilon);
           },
           [&](const ActivationNode& activation) { return RunActivation(activation, x, overwrite); },
           [&](const SoftmaxNode&) { return at::softmax(x, -1); },
-          [&](const AddNode&) { return overwrite ? x.add_(inputs[1]) : at::add(x, inputs[1]); },
+          [&](const AddNode&) { return RunAdd(x, inputs[1], overwrite); },
           [&](const MultiplyNode&) { return RunMultiply(x, inputs[1], overwrite); },
-          [&](const ScaleNode& scale) { return overwrite ? x.mul_(scale.factor) : at::mul(x, scale.factor); },
+          [&](const ScaleNode& scale) { return RunScale(scale, x, overwrite); },
           [&](const MaxPoolNode& pool) { return RunMaxPool(pool, x); },
           [&](const AveragePoolNode& pool) { return RunAveragePool(pool, x); },
           [&](const GlobalAveragePoolNode&) {
@@ -135,14 +199,17 @@ at::Tensor RunPlainNode(const NodeOp& op, const std::vector<at::Tensor>& inputs,
           [&](const ConcatNode& concat) { return at::cat(inputs, concat.axis + 1); },
           [&](const ReshapeNode& reshape) { return RunReshape(reshape, x); },
           [&](const TransposeNode& transpose) { return RunTranspose(transpose, x); },
-          [&](const SliceNode& slice) {
-            return x.narrow(slice.axis + 1, slice.begin, slice.end - slice.begin);
-          },
+          [&](const SliceNode& slice) { return x.slice(slice.axis + 1, slice.begin, slice.end, slice.step); },
           [&](const SelectNode& select) { return x.select(select.axis + 1, select.index); },
           [&](const ClassTokenNode&) {
             return at::cat({parameters.weight.expand({x.size(0), 1, x.size(2)}), x}, 1);
           },
           [&](const PositionEmbeddingNode&) { return at::add(x, parameters.weight); },
+          [&](const GainNode&) { return at::mul(x, parameters.weight); },
+          [&](const OffsetNode&) { return at::add(x, parameters.weight); },
+          [&](const MeanNode& mean) { return RunMean(mean, x); },
+          [&](const PadNode& pad) { return RunPad(pad, x); },
+          [&](const SampleNode& sample) { return RunSample(sample, x); },
       },
       op);
 }

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "supernet/formats/check.h"
 
 namespace precis {
 namespace {
@@ -139,9 +140,28 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
     parameter.value.copy_(FromHost(file.tensors.at(parameter.name)));
   }
   net.ranges().Clear();
-  const c10::Device device = net.parameters().front().value.device();
-  for (const auto& [key, tensor] : learned) net.ranges().Learn(key, FromHost(*tensor).to(device));
+  for (const auto& [key, tensor] : learned) {
+    net.ranges().Learn(key, FromHost(*tensor).to(net.parameters().front().value.device()));
+  }
   return absl::OkStatus();
+}
+
+Calibration StatisticsOf(const WeightFile& file, const Supernet& net) {
+  const size_t nodes = net.graph().nodes().size();
+  Calibration statistics{.mean = std::vector<at::Tensor>(nodes),
+                         .variance = std::vector<at::Tensor>(nodes),
+                         .activation_ranges = std::vector<at::Tensor>(net.operands().size())};
+  for (NodeId id = 0; id <= net.graph().output(); ++id) {
+    const Node& node = net.graph().node(id);
+    if (!std::holds_alternative<BatchNormNode>(node.op)) continue;
+    const auto mean = file.tensors.find(absl::StrCat(node.name, ".running_mean"));
+    const auto variance = file.tensors.find(absl::StrCat(node.name, ".running_var"));
+    PRECIS_CHECK(mean != file.tensors.end() && variance != file.tensors.end());
+    const c10::Device device = net.Weight(id).device();
+    statistics.mean[static_cast<size_t>(id)] = FromHost(mean->second).to(device);
+    statistics.variance[static_cast<size_t>(id)] = FromHost(variance->second).to(device);
+  }
+  return statistics;
 }
 
 }  // namespace precis

@@ -21,4 +21,9 @@ WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, cons
 // must be there and fit, but a supernet keeps none.
 absl::Status ImportWeights(const WeightFile& file, Supernet& net);
 
+// The running statistics of every batch norm as the file has them, on the net's device, and no ranges: what a
+// FrozenNetwork needs as long as no layer's format needs a range. The file must have been imported into the
+// net (checked: statistics that are not there).
+Calibration StatisticsOf(const WeightFile& file, const Supernet& net);
+
 }  // namespace precis

@@ -81,9 +81,10 @@ struct BatchNormNode {
   double epsilon = 1e-5;
 };
 
-// Any; over the last dimension, affine, biased variance.
+// Any; over the last dimension, biased variance, affine unless it is said not to be.
 struct LayerNormNode {
   double epsilon = 1e-5;
+  bool affine = true;
 };
 
 enum class ActivationKind {
@@ -97,23 +98,39 @@ enum class ActivationKind {
   kTanh,
   kLeakyRelu,  // x < 0: alpha · x
   kElu,        // x < 0: alpha · (exp(x) - 1)
+  kClip,       // clamp(x, alpha, beta)
+  kPower,      // x to the power of alpha
+  kErf,        // the error function
+  kExp,
+  kSoftplus,  // log(1 + exp(x))
 };
 struct ActivationNode {
   ActivationKind kind = ActivationKind::kRelu;
-  double alpha = 0;  // of kLeakyRelu and kElu, finite; 0 for all others
+  double alpha = 0;  // of those whose formula has it, finite; 0 for all others
+  double beta = 0;   // of kClip, no less than alpha
 };
 
 struct SoftmaxNode {};  // any; over the last dimension
 
-// Any; elementwise sum of two inputs of one shape.
+// Any; elementwise sum of two inputs of as many dimensions. One of size 1 is repeated to the other's size.
 struct AddNode {};
 
-// Elementwise product of two inputs of one shape, or of an image and a vector with a factor a channel.
+// Elementwise product; of what an addition takes, or of an image and a vector with a factor a channel.
 struct MultiplyNode {};
 
-// Any; times a constant, which is finite.
+// Any; times a constant, plus another. Both are finite.
 struct ScaleNode {
   double factor = 1;
+  double offset = 0;
+};
+
+// Any; times, or plus, a trained tensor of that shape, which has as many dimensions as the input. Of the two,
+// a dimension of size 1 is repeated to the other's size.
+struct GainNode {
+  Shape shape;
+};
+struct OffsetNode {
+  Shape shape;
 };
 
 // Image -> image. Padding never wins the maximum.
@@ -121,6 +138,7 @@ struct MaxPoolNode {
   Extent kernel = 2;
   Extent stride = 2;
   Padding padding = 0;
+  Extent dilation = 1;
 };
 
 // Image -> image. The mean of the window; padding counts as zeros if so asked, else not at all.
@@ -132,6 +150,11 @@ struct AveragePoolNode {
 };
 
 struct GlobalAveragePoolNode {};  // {C, H, W} -> {C}
+
+// Any; the mean along these dimensions, which rise and stay, with size 1.
+struct MeanNode {
+  std::vector<int64_t> axes;
+};
 
 // Two or more inputs of one shape but for the dimension along which they are joined.
 struct ConcatNode {
@@ -148,11 +171,26 @@ struct TransposeNode {
   std::vector<int64_t> permutation;
 };
 
-// Any; the part [begin, end) of one dimension.
+// Any; the part [begin, end) of one dimension, or every step-th element of it.
 struct SliceNode {
   int64_t axis = 0;
   int64_t begin = 0;
   int64_t end = 0;
+  int64_t step = 1;
+};
+
+// Any; a constant, which is finite, put before and after: one entry a dimension.
+struct PadNode {
+  std::vector<int64_t> before;
+  std::vector<int64_t> after;
+  double value = 0;
+};
+
+// Any; along one dimension, the values at these positions, from 0 to its size - 1. A position between two
+// elements takes from both by its distance.
+struct SampleNode {
+  int64_t axis = 0;
+  std::vector<double> positions;
 };
 
 // Any of two dimensions or more; one index of one dimension, which goes away: a token of many.
@@ -167,10 +205,11 @@ struct ClassTokenNode {};
 // Any; plus a trained tensor of the same shape.
 struct PositionEmbeddingNode {};
 
-using NodeOp = std::variant<InputNode, Conv2dNode, LinearNode, MatMulNode, BatchNormNode, LayerNormNode,
-                            ActivationNode, SoftmaxNode, AddNode, MultiplyNode, ScaleNode, MaxPoolNode,
-                            AveragePoolNode, GlobalAveragePoolNode, ConcatNode, ReshapeNode, TransposeNode,
-                            SliceNode, SelectNode, ClassTokenNode, PositionEmbeddingNode>;
+using NodeOp =
+    std::variant<InputNode, Conv2dNode, LinearNode, MatMulNode, BatchNormNode, LayerNormNode, ActivationNode,
+                 SoftmaxNode, AddNode, MultiplyNode, ScaleNode, MaxPoolNode, AveragePoolNode,
+                 GlobalAveragePoolNode, ConcatNode, ReshapeNode, TransposeNode, SliceNode, SelectNode,
+                 ClassTokenNode, PositionEmbeddingNode, GainNode, OffsetNode, MeanNode, PadNode, SampleNode>;
 
 struct Node {
   std::string name;  // unique, path-like: "stage2.block0.conv1"; names parameters and exports

@@ -84,7 +84,12 @@ std::vector<ParameterShape> ParametersOf(const NodeOp& op, const Shape& in) {
     return with_bias({linear->out_features, in.back()}, linear->bias);
   }
   if (IsAnyOf<BatchNormNode>(op)) return with_bias({in[0]}, true);
-  if (IsAnyOf<LayerNormNode>(op)) return with_bias({in.back()}, true);
+  if (const auto* norm = std::get_if<LayerNormNode>(&op)) {
+    if (norm->affine) return with_bias({in.back()}, true);
+    return {};
+  }
+  if (const auto* gain = std::get_if<GainNode>(&op)) return with_bias(gain->shape, false);
+  if (const auto* offset = std::get_if<OffsetNode>(&op)) return with_bias(offset->shape, false);
   if (IsAnyOf<ClassTokenNode>(op)) return with_bias({1, in.back()}, false);
   if (IsAnyOf<PositionEmbeddingNode>(op)) return with_bias(in, false);
   return {};
@@ -99,22 +104,32 @@ bool IsNonnegative(const NodeOp& op) {
     case ActivationKind::kRelu6:
     case ActivationKind::kSigmoid:
     case ActivationKind::kHardSigmoid:
+    case ActivationKind::kExp:
+    case ActivationKind::kSoftplus:
       return true;
+    case ActivationKind::kClip:
+      return activation->alpha >= 0;
     case ActivationKind::kSilu:
     case ActivationKind::kHardSwish:
     case ActivationKind::kGelu:
     case ActivationKind::kTanh:
     case ActivationKind::kLeakyRelu:
     case ActivationKind::kElu:
+    case ActivationKind::kPower:
+    case ActivationKind::kErf:
       return false;
   }
   return false;
 }
 
 bool KeepsNonnegative(const NodeOp& op) {
-  if (const auto* scale = std::get_if<ScaleNode>(&op)) return scale->factor >= 0;
-  return IsAnyOf<ActivationNode, AddNode, MultiplyNode, MatMulNode, MaxPoolNode, AveragePoolNode,
-                 GlobalAveragePoolNode, ConcatNode, ReshapeNode, TransposeNode, SliceNode, SelectNode>(op);
+  if (const auto* scale = std::get_if<ScaleNode>(&op)) return scale->factor >= 0 && scale->offset >= 0;
+  if (const auto* pad = std::get_if<PadNode>(&op)) return pad->value >= 0;
+  if (const auto* activation = std::get_if<ActivationNode>(&op)) {
+    return activation->kind != ActivationKind::kClip || activation->beta >= 0;
+  }
+  return IsAnyOf<AddNode, MultiplyNode, MatMulNode, MaxPoolNode, AveragePoolNode, GlobalAveragePoolNode,
+                 MeanNode, ConcatNode, ReshapeNode, TransposeNode, SliceNode, SampleNode, SelectNode>(op);
 }
 
 int64_t ElementCount(const Shape& shape) {

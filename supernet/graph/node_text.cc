@@ -52,6 +52,16 @@ std::string ActivationText(const ActivationNode& activation) {
       return absl::StrCat("leaky_relu alpha=", NumberText(activation.alpha));
     case ActivationKind::kElu:
       return absl::StrCat("elu alpha=", NumberText(activation.alpha));
+    case ActivationKind::kClip:
+      return absl::StrCat("clip alpha=", NumberText(activation.alpha), " beta=", NumberText(activation.beta));
+    case ActivationKind::kPower:
+      return absl::StrCat("power alpha=", NumberText(activation.alpha));
+    case ActivationKind::kErf:
+      return "erf";
+    case ActivationKind::kExp:
+      return "exp";
+    case ActivationKind::kSoftplus:
+      return "softplus";
   }
   PRECIS_CHECK(false);
 }
@@ -60,6 +70,24 @@ template <typename PoolNode>
 std::string PoolText(const char* kind, const PoolNode& pool) {
   return absl::StrCat(kind, " kernel=", ExtentText(pool.kernel), " stride=", ExtentText(pool.stride),
                       " padding=", PaddingText(pool.padding));
+}
+
+std::string ScaleText(const ScaleNode& scale) {
+  std::string text = absl::StrCat("scale factor=", NumberText(scale.factor));
+  if (scale.offset != 0) absl::StrAppend(&text, " offset=", NumberText(scale.offset));
+  return text;
+}
+
+std::string SliceText(const SliceNode& slice) {
+  std::string text = absl::StrCat("slice axis=", slice.axis, " begin=", slice.begin, " end=", slice.end);
+  if (slice.step != 1) absl::StrAppend(&text, " step=", slice.step);
+  return text;
+}
+
+std::string SampleText(const SampleNode& sample) {
+  const auto append = [](std::string* text, double position) { absl::StrAppend(text, NumberText(position)); };
+  return absl::StrCat("sample axis=", sample.axis,
+                      " positions=", absl::StrJoin(sample.positions, ",", append));
 }
 
 }  // namespace
@@ -77,13 +105,19 @@ std::string OpText(const NodeOp& op) {
             return absl::StrCat("matmul transpose_second=", product.transpose_second ? 1 : 0);
           },
           [](const BatchNormNode& norm) { return NormText("batch_norm", norm.epsilon); },
-          [](const LayerNormNode& norm) { return NormText("layer_norm", norm.epsilon); },
+          [](const LayerNormNode& norm) {
+            return absl::StrCat(NormText("layer_norm", norm.epsilon), norm.affine ? "" : " affine=0");
+          },
           [](const ActivationNode& activation) { return ActivationText(activation); },
           [](const SoftmaxNode&) -> Text { return "softmax"; },
           [](const AddNode&) -> Text { return "add"; },
           [](const MultiplyNode&) -> Text { return "multiply"; },
-          [](const ScaleNode& scale) { return absl::StrCat("scale factor=", NumberText(scale.factor)); },
-          [](const MaxPoolNode& pool) { return PoolText("max_pool", pool); },
+          [](const ScaleNode& scale) { return ScaleText(scale); },
+          [](const MaxPoolNode& pool) {
+            const bool plain = pool.dilation == Extent(1);
+            return absl::StrCat(PoolText("max_pool", pool),
+                                plain ? "" : " dilation=", plain ? "" : ExtentText(pool.dilation));
+          },
           [](const AveragePoolNode& pool) {
             return absl::StrCat(PoolText("average_pool", pool),
                                 " count_include_pad=", pool.count_include_pad ? 1 : 0);
@@ -94,14 +128,20 @@ std::string OpText(const NodeOp& op) {
           [](const TransposeNode& transpose) {
             return absl::StrCat("transpose permutation=", absl::StrJoin(transpose.permutation, ","));
           },
-          [](const SliceNode& slice) {
-            return absl::StrCat("slice axis=", slice.axis, " begin=", slice.begin, " end=", slice.end);
-          },
+          [](const SliceNode& slice) { return SliceText(slice); },
           [](const SelectNode& select) {
             return absl::StrCat("select axis=", select.axis, " index=", select.index);
           },
           [](const ClassTokenNode&) -> Text { return "class_token"; },
           [](const PositionEmbeddingNode&) -> Text { return "position_embedding"; },
+          [](const GainNode& gain) { return absl::StrCat("gain shape=", ShapeText(gain.shape)); },
+          [](const OffsetNode& offset) { return absl::StrCat("offset shape=", ShapeText(offset.shape)); },
+          [](const MeanNode& mean) { return absl::StrCat("mean axes=", absl::StrJoin(mean.axes, ",")); },
+          [](const PadNode& pad) {
+            return absl::StrCat("pad before=", absl::StrJoin(pad.before, ","),
+                                " after=", absl::StrJoin(pad.after, ","), " value=", NumberText(pad.value));
+          },
+          [](const SampleNode& sample) { return SampleText(sample); },
       },
       op);
 }

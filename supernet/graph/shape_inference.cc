@@ -51,17 +51,18 @@ Shape InferConv(const Conv2dNode& conv, const Shape& in, NodeFaults& faults) {
 }
 
 template <typename PoolNode>
-Shape InferPool(const PoolNode& pool, const Shape& in, NodeFaults& faults) {
+Shape InferPool(const PoolNode& pool, const Extent& dilation, const Shape& in, NodeFaults& faults) {
   faults.RequireExtent("kernel", pool.kernel, 1);
   faults.RequireExtent("stride", pool.stride, 1);
+  faults.RequireExtent("dilation", dilation, 1);
   faults.RequirePadding(pool.padding);
-  if (std::max(pool.padding.top, pool.padding.bottom) > pool.kernel.height / 2 ||
-      std::max(pool.padding.left, pool.padding.right) > pool.kernel.width / 2) {
-    faults.Add("padding ", PaddingText(pool.padding), " is more than half of kernel ",
-               ExtentText(pool.kernel), ", so a window could see padding alone");
+  if (std::max(pool.padding.top, pool.padding.bottom) >= pool.kernel.height ||
+      std::max(pool.padding.left, pool.padding.right) >= pool.kernel.width) {
+    faults.Add("padding ", PaddingText(pool.padding), " is no less than kernel ", ExtentText(pool.kernel),
+               ", so a window could see padding alone");
   }
   if (!IsImage(in, faults) || !faults.empty()) return {};
-  const Shape positions = WindowPositions(in, pool.kernel, pool.stride, pool.padding, 1, faults);
+  const Shape positions = WindowPositions(in, pool.kernel, pool.stride, pool.padding, dilation, faults);
   if (!faults.empty()) return {};
   return {in[0], positions[0], positions[1]};
 }
@@ -96,15 +97,83 @@ Shape InferMatMul(const MatMulNode& product, const Inputs& in, NodeFaults& fault
   return out;
 }
 
+// Of the two, a size of 1 is repeated.
+Shape InferBroadcast(const Shape& a, const Shape& b, const char* what, NodeFaults& faults) {
+  Shape out = a;
+  bool fits = a.size() == b.size();
+  for (size_t i = 0; fits && i < a.size(); ++i) {
+    if (a[i] == 1) out[i] = b[i];
+    fits = a[i] == b[i] || a[i] == 1 || b[i] == 1;
+  }
+  if (!fits) {
+    faults.Add(what, " have different shapes, {", ShapeText(a), "} and {", ShapeText(b),
+               "}; only a dimension of size 1 is repeated");
+  }
+  return out;
+}
+
+Shape InferTrained(const Shape& trained, const Shape& in, NodeFaults& faults) {
+  const bool positive =
+      std::all_of(trained.begin(), trained.end(), [](int64_t dimension) { return dimension > 0; });
+  if (!positive) {
+    faults.Add("dimensions are above 0, not {", ShapeText(trained), "}");
+    return in;
+  }
+  if (ElementCount(trained) > kMaxElements) {
+    faults.Add("the tensor {", ShapeText(trained), "} is too large");
+  }
+  return InferBroadcast(in, trained, "the input and the trained tensor", faults);
+}
+
 Shape InferMultiply(const Inputs& in, NodeFaults& faults) {
   const Shape& a = *in[0];
   const Shape& b = *in[1];
   const bool by_channel = a.size() == 3 && b.size() == 1 && a[0] == b[0];
-  if (a != b && !by_channel) {
-    faults.Add("the inputs must have one shape, or be an image and a factor for each of its channels, not {",
-               ShapeText(a), "} and {", ShapeText(b), "}");
+  if (by_channel) return a;
+  return InferBroadcast(a, b, "the inputs, no image and a factor for each of its channels,", faults);
+}
+
+Shape InferMean(const MeanNode& mean, const Shape& in, NodeFaults& faults) {
+  Shape out = in;
+  int64_t last = -1;
+  if (mean.axes.empty()) faults.Add("there is no axis to take the mean along");
+  for (const int64_t axis : mean.axes) {
+    if (!faults.RequireAxis(axis, in)) return out;
+    if (axis <= last) faults.Add("axes must rise, and ", axis, " does not");
+    last = axis;
+    out[static_cast<size_t>(axis)] = 1;
   }
-  return a;
+  return out;
+}
+
+Shape InferPad(const PadNode& pad, const Shape& in, NodeFaults& faults) {
+  if (pad.before.size() != in.size() || pad.after.size() != in.size()) {
+    faults.Add("there must be one entry a dimension before and after, for {", ShapeText(in), "}");
+    return in;
+  }
+  if (!std::isfinite(pad.value)) faults.Add("value is ", pad.value, ", allowed are finite numbers");
+  Shape out = in;
+  for (size_t i = 0; i < in.size(); ++i) {
+    faults.RequireAttribute("before", pad.before[i], 0);
+    faults.RequireAttribute("after", pad.after[i], 0);
+    if (faults.empty()) out[i] += pad.before[i] + pad.after[i];
+  }
+  return out;
+}
+
+Shape InferSample(const SampleNode& sample, const Shape& in, NodeFaults& faults) {
+  if (!faults.RequireAxis(sample.axis, in)) return in;
+  Shape out = in;
+  const auto axis = static_cast<size_t>(sample.axis);
+  const auto last = static_cast<double>(in[axis] - 1);
+  faults.RequireAttribute("the number of positions", static_cast<int64_t>(sample.positions.size()), 1);
+  for (const double position : sample.positions) {
+    if (position >= 0 && position <= last) continue;
+    faults.Add("position ", position, " is outside of dimension ", axis, ", allowed are 0 to ", last);
+    break;
+  }
+  out[axis] = static_cast<int64_t>(sample.positions.size());
+  return out;
 }
 
 Shape InferConcat(const ConcatNode& concat, const Inputs& in, NodeFaults& faults) {
@@ -162,7 +231,8 @@ Shape InferSlice(const SliceNode& slice, const Shape& in, NodeFaults& faults) {
     faults.Add("[", slice.begin, ", ", slice.end, ") is no part of dimension ", slice.axis, ", which has ",
                size, " elements");
   }
-  size = slice.end - slice.begin;
+  faults.RequireAttribute("step", slice.step, 1);
+  if (faults.empty()) size = (slice.end - slice.begin - 1) / slice.step + 1;
   return out;
 }
 
@@ -179,11 +249,18 @@ Shape InferSelect(const SelectNode& select, const Shape& in, NodeFaults& faults)
 }
 
 Shape InferActivation(const ActivationNode& activation, const Shape& in, NodeFaults& faults) {
-  const bool has_alpha =
-      activation.kind == ActivationKind::kLeakyRelu || activation.kind == ActivationKind::kElu;
+  const bool has_beta = activation.kind == ActivationKind::kClip;
+  const bool has_alpha = has_beta || activation.kind == ActivationKind::kLeakyRelu ||
+                         activation.kind == ActivationKind::kElu || activation.kind == ActivationKind::kPower;
   if (!std::isfinite(activation.alpha) || (!has_alpha && activation.alpha != 0)) {
     faults.Add("alpha is ", activation.alpha,
                has_alpha ? ", allowed are finite numbers" : ", and this activation has none");
+  }
+  if (has_beta && !(std::isfinite(activation.beta) && activation.beta >= activation.alpha)) {
+    faults.Add("beta is ", activation.beta, ", allowed are finite numbers from alpha on, which is ",
+               activation.alpha);
+  } else if (!has_beta && activation.beta != 0) {
+    faults.Add("beta is ", activation.beta, ", and this activation has none");
   }
   return in;
 }
@@ -211,22 +288,19 @@ Shape InferByOp(const NodeOp& op, const Inputs& in, NodeFaults& faults) {
           [&](const LayerNormNode& norm) { return InferNorm(norm.epsilon, *in[0], faults); },
           [&](const ActivationNode& activation) { return InferActivation(activation, *in[0], faults); },
           [&](const SoftmaxNode&) { return *in[0]; },
-          [&](const AddNode&) {
-            if (*in[0] != *in[1]) {
-              faults.Add("the inputs have different shapes, {", ShapeText(*in[0]), "} and {",
-                         ShapeText(*in[1]), "}");
-            }
-            return *in[0];
-          },
+          [&](const AddNode&) { return InferBroadcast(*in[0], *in[1], "the inputs", faults); },
           [&](const MultiplyNode&) { return InferMultiply(in, faults); },
           [&](const ScaleNode& scale) {
             if (!std::isfinite(scale.factor)) {
               faults.Add("factor is ", scale.factor, ", allowed are finite numbers");
             }
+            if (!std::isfinite(scale.offset)) {
+              faults.Add("offset is ", scale.offset, ", allowed are finite numbers");
+            }
             return *in[0];
           },
-          [&](const MaxPoolNode& pool) { return InferPool(pool, *in[0], faults); },
-          [&](const AveragePoolNode& pool) { return InferPool(pool, *in[0], faults); },
+          [&](const MaxPoolNode& pool) { return InferPool(pool, pool.dilation, *in[0], faults); },
+          [&](const AveragePoolNode& pool) { return InferPool(pool, 1, *in[0], faults); },
           [&](const GlobalAveragePoolNode&) {
             return IsImage(*in[0], faults) ? Shape{(*in[0])[0]} : Shape{};
           },
@@ -241,6 +315,11 @@ Shape InferByOp(const NodeOp& op, const Inputs& in, NodeFaults& faults) {
             return Shape{};
           },
           [&](const PositionEmbeddingNode&) { return *in[0]; },
+          [&](const GainNode& gain) { return InferTrained(gain.shape, *in[0], faults); },
+          [&](const OffsetNode& offset) { return InferTrained(offset.shape, *in[0], faults); },
+          [&](const MeanNode& mean) { return InferMean(mean, *in[0], faults); },
+          [&](const PadNode& pad) { return InferPad(pad, *in[0], faults); },
+          [&](const SampleNode& sample) { return InferSample(sample, *in[0], faults); },
       },
       op);
 }

@@ -44,11 +44,13 @@ FOREIGN = {
     "torch": re.compile(r"^(torch|ATen|c10)/"),
     "proto": re.compile(r"^(google/protobuf|grpcpp|grpc|precis/v1)/"),
     "sqlite": re.compile(r"^sqlite3(ext)?\.h$"),
+    "onnx": re.compile(r"^onnx/"),
 }
 FOREIGN_ALLOWED = {
     "torch": ("supernet/quantizers/", "supernet/execution/", "tests/"),
     "proto": ("server/", "client/", "tests/"),
     "sqlite": ("server/store/", "tests/"),
+    "onnx": ("supernet/graph/onnx_", "server/export/", "tests/"),
 }
 FOREIGN_DENIED = {"proto": ("server/store/", "server/export/", "server/launcher/")}
 

@@ -54,6 +54,20 @@ TEST(GraphWalk, TakesNothingThatOthersReadOrThatComesTooSoon) {
   EXPECT_EQ(walk.Fused(twice).output, twice);    // both operands
 }
 
+TEST(GraphWalk, LeavesAdditionsThatRepeatAnOperand) {
+  ModelGraph g("g", {3, 4, 4});
+  const NodeId mean = Append(g, "mean", MeanNode{{1, 2}}, {0});
+  const NodeId norm = Append(g, "norm", BatchNormNode{}, {0});
+  const NodeId add = Append(g, "add", AddNode{}, {norm, mean});
+  const NodeId small = Append(g, "small", BatchNormNode{}, {mean});
+  const NodeId repeated = Append(g, "repeated", AddNode{}, {add, small});
+  const GraphWalk walk(g);
+  EXPECT_EQ(walk.Fused(norm).output, norm);
+  EXPECT_EQ(walk.Fused(small).output, small);
+  EXPECT_FALSE(walk.IsInFusedNorm(add));
+  EXPECT_FALSE(walk.IsInFusedNorm(repeated));
+}
+
 TEST(GraphWalk, TakesReluAndRelu6Alone) {
   for (const ActivationKind kind : {ActivationKind::kRelu, ActivationKind::kRelu6, ActivationKind::kSilu,
                                     ActivationKind::kHardSwish, ActivationKind::kSigmoid}) {

@@ -144,6 +144,54 @@ TEST(RunNode, ActivationsAreTheirFormulas) {
   expect({ActivationKind::kTanh}, [](double v) { return std::tanh(v); });
   expect({ActivationKind::kLeakyRelu, 0.3}, [](double v) { return v < 0 ? 0.3 * v : v; });
   expect({ActivationKind::kElu, 0.7}, [](double v) { return v < 0 ? 0.7 * std::expm1(v) : v; });
+  expect({ActivationKind::kClip, -0.5, 2}, [](double v) { return std::min(2.0, std::max(v, -0.5)); });
+  expect({ActivationKind::kPower, 2}, [](double v) { return v * v; });
+  expect({ActivationKind::kErf}, [](double v) { return std::erf(v); });
+  expect({ActivationKind::kExp}, [](double v) { return std::exp(v); });
+  expect({ActivationKind::kSoftplus}, [](double v) { return std::log1p(std::exp(v)); });
+}
+
+TEST(RunNode, PaddingSamplingAndMeansAreTheirElements) {
+  const at::Tensor x = Random({2, 3, 4, 5});
+  const at::Tensor padded = PlainOutput(PadNode{{1, 0, 0}, {0, 2, 3}, 0.5}, {x});
+  ASSERT_EQ(padded.sizes(), at::IntArrayRef({2, 4, 6, 8}));
+  EXPECT_TRUE(at::equal(padded.slice(1, 1).slice(2, 0, 4).slice(3, 0, 5), x));
+  EXPECT_EQ(padded[1][0][3][4].item<double>(), 0.5);
+  EXPECT_EQ(padded[0][2][5][1].item<double>(), 0.5);
+  EXPECT_EQ(padded[0][2][1][7].item<double>(), 0.5);
+  EXPECT_NEAR(padded.sum().item<double>(), x.sum().item<double>() + 0.5 * (padded.numel() - x.numel()), 1e-9);
+
+  const at::Tensor sampled = PlainOutput(SampleNode{1, {3, 0, 0, 1.25}}, {x});
+  ASSERT_EQ(sampled.sizes(), at::IntArrayRef({2, 3, 4, 5}));
+  EXPECT_TRUE(at::equal(sampled.select(2, 0), x.select(2, 3)));
+  EXPECT_TRUE(at::equal(sampled.select(2, 2), x.select(2, 0)));
+  EXPECT_TRUE(at::allclose(sampled.select(2, 3), 0.75 * x.select(2, 1) + 0.25 * x.select(2, 2)));
+  EXPECT_TRUE(
+      at::equal(PlainOutput(SampleNode{2, {4, 1}}, {x}), at::stack({x.select(3, 4), x.select(3, 1)}, 3)));
+
+  EXPECT_TRUE(at::allclose(PlainOutput(MeanNode{{0, 2}}, {x}), x.sum({1, 3}, true) / 15));
+  EXPECT_TRUE(at::equal(PlainOutput(SliceNode{.axis = 2, .begin = 1, .end = 5, .step = 2}, {x}),
+                        at::stack({x.select(3, 1), x.select(3, 3)}, 3)));
+  const at::Tensor gain = Random({3, 1, 1});
+  EXPECT_TRUE(at::equal(PlainOutput(GainNode{{3, 1, 1}}, {x}, gain), x * gain));
+  EXPECT_TRUE(at::equal(PlainOutput(OffsetNode{{3, 1, 1}}, {x}, gain), x + gain));
+  EXPECT_TRUE(at::allclose(PlainOutput(ScaleNode{-2, 0.5}, {x}), 0.5 - 2 * x));
+  EXPECT_TRUE(at::allclose(PlainOutput(LayerNormNode{.epsilon = 0.5, .affine = false}, {x}),
+                           (x - x.mean({3}, true)) / (x.var({3}, false, true) + 0.5).sqrt()));
+  const at::Tensor dilated = PlainOutput(MaxPoolNode{.kernel = {2, 1}, .stride = 1, .dilation = {3, 1}}, {x});
+  EXPECT_TRUE(at::equal(dilated.select(2, 0), at::maximum(x.select(2, 0), x.select(2, 3))));
+}
+
+// An operand whose shape is not that of the result must not become the result.
+TEST(RunNode, OverwritingIsForOperandsOfTheResultsShape) {
+  const at::Tensor image = Random({2, 3, 4, 4});
+  const at::Tensor factor = Random({2, 3, 1, 1});
+  for (const bool overwrite : {false, true}) {
+    EXPECT_TRUE(
+        at::equal(RunPlainNode(MultiplyNode{}, {factor.clone(), image}, {}, overwrite), factor * image));
+    EXPECT_TRUE(at::equal(RunPlainNode(AddNode{}, {factor.clone(), image}, {}, overwrite), factor + image));
+    EXPECT_TRUE(at::equal(RunPlainNode(AddNode{}, {image.clone(), factor}, {}, overwrite), image + factor));
+  }
 }
 
 TEST(RunNode, TokensAndHeadsMoveWhereTheShapesSay) {
@@ -251,6 +299,23 @@ TEST(RunNode, GradientsAreThoseOfFiniteDifferences) {
   plain(SliceNode{.axis = 0, .begin = 1, .end = 3}, {Random({2, 3, 2})});
   plain(SelectNode{.axis = 0, .index = 1}, {Random({2, 3, 2})});
   trained(LayerNormNode{1e-6}, Random({2, 3, 4}), {Random({4}), Random({4})});
+  plain(AddNode{}, {Random({2, 3, 1}), Random({2, 1, 4})});
+  plain(MultiplyNode{}, {Random({2, 3, 2, 2}), Random({2, 3, 1, 1})});
+  plain(ScaleNode{0.3, 2}, {Random({2, 3})});
+  plain(ActivationNode{ActivationKind::kPower, 3}, {Random({2, 5})});
+  plain(ActivationNode{ActivationKind::kErf}, {Random({2, 5})});
+  plain(ActivationNode{ActivationKind::kExp}, {Random({2, 5})});
+  plain(ActivationNode{ActivationKind::kSoftplus}, {Random({2, 5})});
+  plain(SliceNode{.axis = 0, .begin = 0, .end = 3, .step = 2}, {Random({2, 3, 2})});
+  plain(PadNode{{1, 0}, {0, 2}, 0.5}, {Random({2, 3, 2})});
+  plain(SampleNode{0, {0, 0.5, 2, 1}}, {Random({2, 3, 2})});
+  plain(MeanNode{{0}}, {Random({2, 3, 2})});
+  plain(LayerNormNode{.epsilon = 1e-3, .affine = false}, {Random({2, 3, 4})});
+  plain(MaxPoolNode{.kernel = 2, .stride = 1, .dilation = 2}, {Random({1, 2, 4, 4})});
+  plain(AveragePoolNode{3, 1, 2, false}, {Random({1, 2, 3, 3})});
+  plain(MaxPoolNode{3, 1, 2}, {Random({1, 2, 3, 3})});
+  trained(GainNode{{3, 1}}, Random({2, 3, 4}), {Random({3, 1})});
+  trained(OffsetNode{{1, 4}}, Random({2, 3, 1}), {Random({1, 4})});
   trained(ClassTokenNode{}, Random({2, 3, 4}), {Random({1, 4})});
   trained(PositionEmbeddingNode{}, Random({2, 3, 4}), {Random({3, 4})});
 

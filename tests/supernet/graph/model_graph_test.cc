@@ -156,7 +156,8 @@ TEST(ModelGraph, RefusesAttributesOutOfRange) {
   EXPECT_THAT(conv({.out_channels = 4, .kernel = 11, .padding = 1}), HasSubstr("does not fit"));
   EXPECT_THAT(conv({.out_channels = int64_t{1} << 40}), HasSubstr("out_channels is 1099511627776"));
   EXPECT_THAT(Refusal(graph, "x", LinearNode{}, {pool}), HasSubstr("out_features is 0"));
-  EXPECT_THAT(Refusal(graph, "x", MaxPoolNode{.kernel = 2, .padding = 2}, {0}), HasSubstr("more than half"));
+  EXPECT_THAT(Refusal(graph, "x", MaxPoolNode{.kernel = 2, .padding = 2}, {0}),
+              HasSubstr("no less than kernel"));
   EXPECT_THAT(Refusal(graph, "x", MaxPoolNode{.kernel = 9, .stride = 1}, {0}), HasSubstr("does not fit"));
   EXPECT_THAT(Refusal(graph, "x", MaxPoolNode{.kernel = 2, .stride = 0}, {0}), HasSubstr("stride is 0"));
 }

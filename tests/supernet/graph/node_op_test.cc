@@ -71,7 +71,7 @@ TEST(NodeOp, WindowsOfEveryKindFitAsOftenAsCounted) {
               const bool fits = expected > 0;
               EXPECT_EQ(ShapeOf(down, {{2, size, 7}}), fits ? Shape({5, expected, 7}) : Shape());
               EXPECT_EQ(ShapeOf(across, {{2, 7, size}}), fits ? Shape({5, 7, expected}) : Shape());
-              if (dilation != 1 || std::max(before, after) > kernel / 2) continue;
+              if (dilation != 1 || std::max(before, after) >= kernel) continue;
               const AveragePoolNode pool{
                   .kernel = {kernel, 1}, .stride = {stride, 1}, .padding = {before, 0, after, 0}};
               const MaxPoolNode maximum{
@@ -105,6 +105,28 @@ TEST(NodeOp, ShapesOfTokensAndHeads) {
   EXPECT_EQ(ShapeOf(ConcatNode{.axis = 1}, {{2, 3}, {2, 4}}), Shape({2, 7}));
   EXPECT_EQ(ShapeOf(MultiplyNode{}, {{4, 3, 3}, {4}}), Shape({4, 3, 3}));
   EXPECT_EQ(ShapeOf(MultiplyNode{}, {{4, 3, 3}, {4, 3, 3}}), Shape({4, 3, 3}));
+  EXPECT_EQ(ShapeOf(MultiplyNode{}, {{4, 3, 3}, {4, 1, 1}}), Shape({4, 3, 3}));
+  EXPECT_EQ(ShapeOf(AddNode{}, {{1, 3}, {5, 1}}), Shape({5, 3}));
+  EXPECT_EQ(ShapeOf(GainNode{{4, 1, 1}}, {{4, 3, 3}}), Shape({4, 3, 3}));
+  EXPECT_EQ(ShapeOf(OffsetNode{{1, 3}}, {{5, 1}}), Shape({5, 3}));
+  EXPECT_EQ(ShapeOf(MeanNode{{0, 2}}, {{4, 3, 5}}), Shape({1, 3, 1}));
+  EXPECT_EQ(ShapeOf(SliceNode{.axis = 0, .begin = 1, .end = 6, .step = 2}, {{6, 2}}), Shape({3, 2}));
+  EXPECT_EQ(ShapeOf(SliceNode{.axis = 0, .begin = 1, .end = 5, .step = 2}, {{6, 2}}), Shape({2, 2}));
+  EXPECT_EQ(ShapeOf(PadNode{{1, 0}, {2, 3}, 0.5}, {{4, 2}}), Shape({7, 5}));
+  EXPECT_EQ(ShapeOf(SampleNode{1, {0, 0.5, 2, 1}}, {{4, 3}}), Shape({4, 4}));
+  EXPECT_EQ(ShapeOf(MaxPoolNode{.kernel = 3, .stride = 1, .dilation = 2}, {{4, 6, 5}}), Shape({4, 2, 1}));
+}
+
+TEST(NodeOp, TrainedTensorsAreParametersOfTheirShape) {
+  ModelGraph graph("g", {4, 3, 3});
+  const NodeId gain = MustAdd(graph, "gain", GainNode{{4, 1, 1}}, {0});
+  const NodeId offset = MustAdd(graph, "offset", OffsetNode{{1, 3, 3}}, {gain});
+  MustAdd(graph, "norm", LayerNormNode{.affine = false}, {offset});
+  ASSERT_EQ(graph.Parameters().size(), 2u);
+  EXPECT_EQ(graph.Parameters()[0].name, "gain.weight");
+  EXPECT_EQ(graph.Parameters()[0].shape, Shape({4, 1, 1}));
+  EXPECT_EQ(graph.Parameters()[1].shape, Shape({1, 3, 3}));
+  EXPECT_TRUE(graph.Layers().empty());
 }
 
 TEST(NodeOp, RefusalsSayWhatIsWrong) {
@@ -116,8 +138,8 @@ TEST(NodeOp, RefusalsSayWhatIsWrong) {
   EXPECT_THAT(FaultOf(Conv2dNode{.out_channels = 1, .dilation = 0}, {image}), HasSubstr("dilation is 0"));
   EXPECT_THAT(FaultOf(Conv2dNode{.out_channels = 1, .kernel = {1, 7}, .dilation = 2}, {image}),
               HasSubstr("a kernel of 1x7 dilated by 2 does not fit an image of 8x8 with padding 0"));
-  EXPECT_THAT(FaultOf(AveragePoolNode{.kernel = 3, .padding = {0, 0, 0, 2}}, {image}),
-              HasSubstr("padding 0,0,0,2 is more than half of kernel 3"));
+  EXPECT_THAT(FaultOf(AveragePoolNode{.kernel = 3, .padding = {0, 0, 0, 3}}, {image}),
+              HasSubstr("padding 0,0,0,3 is no less than kernel 3"));
   EXPECT_THAT(FaultOf(LinearNode{.out_features = 2}, {image}), HasSubstr("tokens {tokens, features}"));
   EXPECT_THAT(FaultOf(MatMulNode{}, {{3, 5, 4}, {3, 5, 4}}),
               HasSubstr("{3x5x4} and {3x5x4} have no product"));
@@ -148,6 +170,23 @@ TEST(NodeOp, RefusalsSayWhatIsWrong) {
     EXPECT_THAT(FaultOf(SliceNode{.axis = 1, .begin = begin, .end = end}, {image}),
                 HasSubstr("is no part of dimension 1, which has 8"));
   }
+  EXPECT_THAT(FaultOf(SliceNode{.axis = 1, .begin = 0, .end = 2, .step = 0}, {image}),
+              HasSubstr("step is 0"));
+  EXPECT_THAT(FaultOf(AddNode{}, {image, {4, 2, 8}}), HasSubstr("different shapes, {4x8x8} and {4x2x8}"));
+  EXPECT_THAT(FaultOf(GainNode{{3, 1, 1}}, {image}), HasSubstr("different shapes, {4x8x8} and {3x1x1}"));
+  EXPECT_THAT(FaultOf(OffsetNode{{8}}, {image}), HasSubstr("different shapes"));
+  EXPECT_THAT(FaultOf(OffsetNode{{4, 0, 1}}, {image}), HasSubstr("above 0, not {4x0x1}"));
+  EXPECT_THAT(FaultOf(MeanNode{{1, 1}}, {image}), HasSubstr("axes must rise"));
+  EXPECT_THAT(FaultOf(MeanNode{{3}}, {image}), HasSubstr("axis is 3"));
+  EXPECT_THAT(FaultOf(MeanNode{}, {image}), HasSubstr("no axis"));
+  EXPECT_THAT(FaultOf(PadNode{{1, 0}, {0, 0}}, {image}), HasSubstr("one entry a dimension"));
+  EXPECT_THAT(FaultOf(PadNode{{0, 0, -1}, {0, 0, 0}}, {image}), HasSubstr("before is -1"));
+  EXPECT_THAT(FaultOf(PadNode{{0, 0, 0}, {0, 0, 0}, INFINITY}, {image}), HasSubstr("value is inf"));
+  EXPECT_THAT(FaultOf(SampleNode{2, {0, 7.5}}, {image}), HasSubstr("position 7.5 is outside of dimension 2"));
+  EXPECT_THAT(FaultOf(SampleNode{2, {}}, {image}), HasSubstr("the number of positions is 0"));
+  EXPECT_THAT(FaultOf(ScaleNode{1, NAN}, {image}), HasSubstr("offset is nan"));
+  EXPECT_THAT(FaultOf(ActivationNode{ActivationKind::kClip, 1, 0}, {image}), HasSubstr("beta is 0"));
+  EXPECT_THAT(FaultOf(ActivationNode{ActivationKind::kErf, 0, 1}, {image}), HasSubstr("beta is 1"));
   EXPECT_THAT(FaultOf(SelectNode{.axis = 0, .index = 4}, {image}),
               HasSubstr("index is 4, allowed are 0 to 3"));
   EXPECT_THAT(FaultOf(SelectNode{}, {{4}}), HasSubstr("two dimensions or more"));
@@ -246,12 +285,26 @@ TEST(NodeOp, TextsSayEveryAttributeThatIsNotTheDefaultOfOld) {
   EXPECT_EQ(OpText(SliceNode{.axis = 1, .begin = 2, .end = 3}), "slice axis=1 begin=2 end=3");
   EXPECT_EQ(OpText(SelectNode{.axis = 0, .index = 2}), "select axis=0 index=2");
   EXPECT_EQ(OpText(ConcatNode{.axis = 1}), "concat axis=1");
+  EXPECT_EQ(OpText(SliceNode{.axis = 1, .begin = 2, .end = 5, .step = 2}),
+            "slice axis=1 begin=2 end=5 step=2");
+  EXPECT_EQ(OpText(ScaleNode{0.5, -1}), "scale factor=0.5 offset=-1");
+  EXPECT_EQ(OpText(GainNode{{4, 1, 1}}), "gain shape=4x1x1");
+  EXPECT_EQ(OpText(OffsetNode{{4}}), "offset shape=4");
+  EXPECT_EQ(OpText(MeanNode{{0, 1}}), "mean axes=0,1");
+  EXPECT_EQ(OpText(PadNode{{0, 1}, {2, 0}, 0.5}), "pad before=0,1 after=2,0 value=0.5");
+  EXPECT_EQ(OpText(SampleNode{0, {0, 0.5}}), "sample axis=0 positions=0,0.5");
+  EXPECT_EQ(OpText(LayerNormNode{.affine = false}), "layer_norm affine=0");
+  EXPECT_EQ(OpText(ActivationNode{ActivationKind::kClip, -1, 1}), "clip alpha=-1 beta=1");
+  EXPECT_EQ(OpText(MaxPoolNode{.kernel = 3, .stride = 1, .dilation = 2}),
+            "max_pool kernel=3 stride=1 padding=0 dilation=2");
 }
 
 constexpr ActivationKind kAllActivations[] = {
-    ActivationKind::kRelu,        ActivationKind::kRelu6,     ActivationKind::kSigmoid, ActivationKind::kSilu,
-    ActivationKind::kHardSigmoid, ActivationKind::kHardSwish, ActivationKind::kGelu,    ActivationKind::kTanh,
-    ActivationKind::kLeakyRelu,   ActivationKind::kElu};
+    ActivationKind::kRelu, ActivationKind::kRelu6,       ActivationKind::kSigmoid,
+    ActivationKind::kSilu, ActivationKind::kHardSigmoid, ActivationKind::kHardSwish,
+    ActivationKind::kGelu, ActivationKind::kTanh,        ActivationKind::kLeakyRelu,
+    ActivationKind::kElu,  ActivationKind::kClip,        ActivationKind::kPower,
+    ActivationKind::kErf,  ActivationKind::kExp,         ActivationKind::kSoftplus};
 
 TEST(NodeOp, TextsOfActivationsDiffer) {
   std::set<std::string> texts;
@@ -288,6 +341,16 @@ TEST(NodeOp, SignsFollowTheDefinitions) {
         return x < 0 ? 0.1 * x : x;
       case ActivationKind::kElu:
         return x < 0 ? 0.1 * std::expm1(x) : x;
+      case ActivationKind::kClip:  // with both ends at 0
+        return 0.0;
+      case ActivationKind::kPower:
+        return x * x * x;
+      case ActivationKind::kErf:
+        return std::erf(x);
+      case ActivationKind::kExp:
+        return std::exp(x);
+      case ActivationKind::kSoftplus:
+        return std::log1p(std::exp(x));
     }
     return 0.0;
   };
@@ -304,6 +367,13 @@ TEST(NodeOp, SignsFollowTheDefinitions) {
   }
   EXPECT_TRUE(KeepsNonnegative(ScaleNode{0.5}));
   EXPECT_FALSE(KeepsNonnegative(ScaleNode{-0.5}));
+  EXPECT_FALSE(KeepsNonnegative(ScaleNode{0.5, -1}));
+  EXPECT_FALSE(IsNonnegative(ActivationNode{ActivationKind::kClip, -1, 1}));
+  EXPECT_FALSE(KeepsNonnegative(ActivationNode{ActivationKind::kClip, -2, -1}));
+  EXPECT_FALSE(KeepsNonnegative(PadNode{{0}, {1}, -1}));
+  EXPECT_TRUE(KeepsNonnegative(SampleNode{0, {0.5}}));
+  EXPECT_FALSE(KeepsNonnegative(GainNode{{1}}));
+  EXPECT_FALSE(KeepsNonnegative(OffsetNode{{1}}));
   EXPECT_TRUE(KeepsNonnegative(MatMulNode{}));
   EXPECT_FALSE(KeepsNonnegative(LayerNormNode{}));
   EXPECT_FALSE(KeepsNonnegative(PositionEmbeddingNode{}));

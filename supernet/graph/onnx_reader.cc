@@ -1,0 +1,90 @@
+// The file, and the walk over its nodes.
+#include "supernet/graph/onnx_reader.h"
+
+#include <fcntl.h>
+#include <onnx/onnx_pb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "supernet/graph/node_op.h"
+#include "supernet/graph/onnx_import.h"
+#include "supernet/graph/onnx_operators.h"
+
+namespace precis {
+namespace {
+
+constexpr int64_t kMaxFileBytes = std::numeric_limits<int32_t>::max();  // protobuf's own limit
+
+absl::StatusOr<std::string> ReadWhole(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0 && errno == ENOENT) return absl::NotFoundError("there is no such file");
+  const auto cannot = [] {
+    return absl::UnavailableError(absl::StrCat("cannot be read: ", std::strerror(errno)));
+  };
+  if (descriptor < 0) return cannot();
+  const absl::Cleanup close_file = [descriptor] { close(descriptor); };
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) return cannot();
+  if (!S_ISREG(status.st_mode)) return absl::DataLossError("is not a regular file");
+  if (status.st_size > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        "has more than 2 GiB; export the weights as external data, which have no such limit");
+  }
+  std::string bytes(static_cast<size_t>(status.st_size), '\0');
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t got = read(descriptor, bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return cannot();
+    if (got == 0) return absl::DataLossError("was cut short while it was read");
+    done += static_cast<size_t>(got);
+  }
+  return bytes;
+}
+
+absl::Status Prefixed(const std::string& name, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("\"", name, "\": ", status.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<OnnxModel> ReadOnnxModel(const std::string& path, const OnnxOptions& options) {
+  const absl::StatusOr<std::string> bytes = ReadWhole(path);
+  if (!bytes.ok()) return Prefixed(path, bytes.status());
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return ParseOnnxModel(*bytes, folder, path, options);
+}
+
+absl::StatusOr<OnnxModel> ParseOnnxModel(std::string_view bytes, const std::string& folder,
+                                         const std::string& name, const OnnxOptions& options) {
+  onnx::ModelProto model;
+  if (bytes.size() > static_cast<size_t>(kMaxFileBytes) ||
+      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::DataLossError(absl::StrCat("\"", name, "\": is not a whole ONNX file"));
+  }
+  std::string_view stem = name;
+  if (const size_t slash = stem.rfind('/'); slash != std::string_view::npos) stem.remove_prefix(slash + 1);
+  absl::StatusOr<OnnxModel> read = onnx_reader::Import(
+      model, folder, std::string(absl::StripSuffix(absl::string_view(stem.data(), stem.size()), ".onnx")),
+      options);
+  if (!read.ok()) return Prefixed(name, read.status());
+  return read;
+}
+
+std::vector<std::string> SupportedOnnxOperators() { return onnx_reader::SupportedOperators(); }
+
+std::string Describe(const OnnxModel& model) {
+  return absl::StrCat(model.graph.name(), ": ", ShapeText(model.graph.input_shape()), ", ",
+                      model.graph.Layers().size(), " layers, ", TotalMacs(model.graph),
+                      " multiply-accumulates, ", model.graph.ParameterCount(), " parameters, opset ",
+                      model.opset, model.producer.empty() ? "" : ", by ", model.producer);
+}
+
+}  // namespace precis
