@@ -15,10 +15,24 @@ namespace precis::client {
 absl::StatusOr<std::vector<v1::Candidate>> FetchCandidates(Connection& connection,
                                                            v1::ListCandidatesRequest query, int64_t limit);
 
-// The most accurate candidate on the search split whose constrained cost is at most `max_cost` ("0.21
-// GBOPs", "1.1x int4"); of equals the cheaper, then the older. INVALID_ARGUMENT if the amount cannot be
-// read; FAILED_PRECONDITION naming the cheapest there is if none is that cheap.
+struct CostCeiling {
+  std::string metric;
+  std::string unit;
+  double at_most = 0;  // in that unit
+};
+
+// "0.21 GBOPs", "1.1x int4" for the constrained metric, "model_size=30 KiB" for any of the job's; at least
+// one, no metric twice. A multiple is of the job's uniform candidate. INVALID_ARGUMENT saying of every one
+// that cannot be read, that names no metric of the job or one again, what is allowed.
+absl::StatusOr<std::vector<CostCeiling>> ParseCeilings(const v1::Job& job,
+                                                       const std::vector<v1::Candidate>& candidates,
+                                                       const std::vector<std::string>& texts);
+
+// The most accurate candidate on the search split within all ceilings (ties: the lower loss, then the cheaper
+// in the first ceiling's metric, then the older). As for `choose`, the job's own target and its limits of the
+// ceilings' metrics give way; its other limits stay. FAILED_PRECONDITION naming the cheapest that there is in
+// every metric, if none is within.
 absl::StatusOr<v1::Candidate> PickWithin(const v1::Job& job, const std::vector<v1::Candidate>& candidates,
-                                         const std::string& max_cost);
+                                         const std::vector<CostCeiling>& ceilings);
 
 }  // namespace precis::client

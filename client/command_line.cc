@@ -249,8 +249,10 @@ class CommandLine {
     CLI::Option* candidate = exported->add_option("--candidate", export_.candidate,
                                                   "Number or name; the job's answer if not given");
     exported
-        ->add_option("--max-cost", export_.max_cost,
-                     "The most accurate candidate that costs no more: \"0.21 GBOPs\", \"1.1x int4\"")
+        ->add_option("--max-cost", export_.max_costs,
+                     "The most accurate candidate that costs no more: \"0.21 GBOPs\", \"1.1x int4\"; of a "
+                     "metric of the job by name, \"model_size=30 KiB\"; once for each metric")
+        ->allow_extra_args(false)
         ->excludes(candidate);
     exported->add_option("--format", export_.format, "Format of the file")->capture_default_str();
     exported->add_option("-o,--output", export_.file, "File to write; standard output if not given");

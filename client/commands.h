@@ -101,8 +101,9 @@ absl::StatusOr<int> Choose(Session session, const ChooseOptions& options);
 
 struct ExportOptions {
   std::string job;
-  std::string candidate;  // number or name; "": the final one, or the one max_cost picks
-  std::string max_cost;   // the most accurate candidate that costs no more
+  std::string candidate;  // number or name; "": the final one, or the one max_costs pick
+  // The most accurate candidate that costs no more: "0.21 GBOPs", "model_size=30 KiB".
+  std::vector<std::string> max_costs;
   std::string format = "json";
   std::string file;  // "" or "-": environment.out
 };

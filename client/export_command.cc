@@ -8,13 +8,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/str_join.h"
 #include "client/candidate_list.h"
 #include "client/commands.h"
 #include "client/exit_codes.h"
 #include "client/file_writer.h"
 #include "client/job_reference.h"
-#include "client/job_text.h"
 #include "client/units.h"
 
 namespace precis::client {
@@ -63,18 +62,22 @@ absl::StatusOr<Exported> Download(Connection& connection, const std::string& nam
 absl::StatusOr<std::string> Choose(Session session, const v1::Job& job, const ExportOptions& options) {
   if (!options.candidate.empty())
     return absl::StrCat(job.name(), "/candidates/", LastPart(options.candidate));
-  if (options.max_cost.empty()) return job.name();
+  if (options.max_costs.empty()) return job.name();
   v1::ListCandidatesRequest query;
   query.set_parent(job.name());
   const auto candidates = FetchCandidates(session.connection, query, 0);
   if (!candidates.ok()) return candidates.status();
-  const absl::StatusOr<v1::Candidate> pick = PickWithin(job, *candidates, options.max_cost);
+  const auto ceilings = ParseCeilings(job, *candidates, options.max_costs);
+  if (!ceilings.ok()) return ceilings.status();
+  const absl::StatusOr<v1::Candidate> pick = PickWithin(job, *candidates, *ceilings);
   if (!pick.ok()) return pick.status();
-  *session.environment.err << "Within " << options.max_cost << " the most accurate is candidate "
-                           << LastPart(pick->name()) << ": "
-                           << CostText(FindCost(*pick, job.plan().constrained_metric())->value(),
-                                       ConstrainedUnit(job.plan()))
-                           << ", search accuracy " << AccuracyText(pick->search().accuracy()) << ".\n";
+  const auto cost = [&](std::string* out, const CostCeiling& ceiling) {
+    absl::StrAppend(out, CostText(FindCost(*pick, ceiling.metric)->value(), ceiling.unit));
+  };
+  *session.environment.err << "Within " << absl::StrJoin(options.max_costs, " and ")
+                           << " the most accurate is candidate " << LastPart(pick->name()) << ": "
+                           << absl::StrJoin(*ceilings, ", ", cost) << ", search accuracy "
+                           << AccuracyText(pick->search().accuracy()) << ".\n";
   return pick->name();
 }
 

@@ -11,7 +11,7 @@
 namespace precis::search {
 namespace {
 
-constexpr uint32_t kMostRanges = 1000000;
+constexpr uint32_t kMost = 1000000;
 
 template <typename Number>
 void Put(std::string& bytes, Number number) {
@@ -34,6 +34,8 @@ struct Writer {
     bytes.push_back(step.applied ? 'S' : 's');
     Put(bytes, step.loss);
     Put(bytes, step.accuracy);
+    Put(bytes, step.data.loader_wait_share);
+    Put(bytes, step.data.skipped_images);
   }
   void operator()(const Quality& quality) const {
     bytes.push_back('Q');
@@ -46,6 +48,14 @@ struct Writer {
     for (const ActivationRange& range : evaluation.activation_ranges) {
       Put(bytes, range.low);
       Put(bytes, range.high);
+    }
+  }
+  void operator()(const LayerScores& scores) const {
+    bytes.push_back('N');
+    Put(bytes, static_cast<uint32_t>(scores.size()));
+    for (const std::vector<double>& layer : scores) {
+      Put(bytes, static_cast<uint32_t>(layer.size()));
+      for (const double score : layer) Put(bytes, score);
     }
   }
   void operator()(WeightsSaved /*saved*/) const { bytes.push_back('W'); }
@@ -77,24 +87,33 @@ class Reader {
     switch (kind) {
       case 'S':
       case 's': {
-        StepOutcome step{.applied = kind == 'S'};
+        StepOutcome step;
+        step.applied = kind == 'S';
         step.loss = Get<double>();
         step.accuracy = Get<double>();
+        step.data.loader_wait_share = Get<double>();
+        step.data.skipped_images = Get<int64_t>();
         return step;
       }
       case 'Q':
         return GetQuality();
       case 'E': {
         Evaluation evaluation{.quality = GetQuality(), .activation_ranges = {}};
-        const auto count = Get<uint32_t>();
-        failed_ = failed_ || count > kMostRanges;
-        for (uint32_t i = 0; i < count && !failed_; ++i) {
+        for (uint32_t left = GetCount(); left > 0 && !failed_; --left) {
           ActivationRange range;
           range.low = Get<double>();
           range.high = Get<double>();
           evaluation.activation_ranges.push_back(range);
         }
         return evaluation;
+      }
+      case 'N': {
+        LayerScores scores;
+        for (uint32_t left = GetCount(); left > 0 && !failed_; --left) {
+          std::vector<double>& layer = scores.emplace_back();
+          for (uint32_t more = GetCount(); more > 0 && !failed_; --more) layer.push_back(Get<double>());
+        }
+        return scores;
       }
       case 'W':
         return WeightsSaved{};
@@ -105,6 +124,12 @@ class Reader {
   }
 
  private:
+  uint32_t GetCount() {
+    const auto count = Get<uint32_t>();
+    failed_ = failed_ || count > kMost;
+    return count;
+  }
+
   Quality GetQuality() {
     Quality quality;
     quality.accuracy = Get<double>();

@@ -20,8 +20,8 @@ namespace precis::search {
 // Of SaveWeights: the file was written.
 struct WeightsSaved {};
 
-// Of TrainStep, Probe, Evaluate, SaveWeights. Calls that failed end the search and are not kept.
-using Answer = std::variant<StepOutcome, Quality, Evaluation, WeightsSaved>;
+// Of TrainStep, Probe, NoiseScores, Evaluate, SaveWeights. Calls that failed end the search and are not kept.
+using Answer = std::variant<StepOutcome, Quality, LayerScores, Evaluation, WeightsSaved>;
 
 // Numbers as they lie in memory, so that they come back bit for bit on a machine of the same kind.
 std::string AnswersToBytes(const std::vector<Answer>& answers);

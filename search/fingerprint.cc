@@ -64,6 +64,9 @@ void AddAlgorithm(const ControllerSpec& controller, Text& text) {
     text.Whole("controller.refinements", controller.refinements);
     text.Whole("controller.evaluations", controller.evaluations);
   }
+  if (controller.score != OptionScore::kLoss) {
+    text.Line("controller.score", OptionScoreName(controller.score));
+  }
   if (controller.rate_schedule != RateSchedule::kConstant) text.Line("controller.rate_schedule", "growing");
   if (controller.adam_beta1 != ControllerSpec().adam_beta1) {
     text.Real("controller.adam_beta1", controller.adam_beta1);

@@ -123,6 +123,36 @@ void CheckController(const ControllerSpec& controller, RangeCheck& check) {
              fallback(defaults.entropy_weight));
 }
 
+void CheckScore(const JobSpec& spec, Violations& violations) {
+  const ControllerSpec& controller = spec.controller;
+  if (controller.score == OptionScore::kLoss) return;
+  const auto refuse = [&](const std::string& why) {
+    violations.push_back({"controller.score", absl::StrCat(OptionScoreName(controller.score), " ", why)});
+  };
+  const Algorithm algorithm = controller.algorithm;
+  if (algorithm != Algorithm::kPrecis && algorithm != Algorithm::kSensitivity) {
+    refuse(absl::StrCat("is for precis and sensitivity, which solve for what each option does by itself; ",
+                        AlgorithmName(algorithm),
+                        " does not. Set controller.algorithm to one of these, or leave controller.score "
+                        "out."));
+    return;
+  }
+  if (!spec.space.architecture.empty()) {
+    refuse(
+        "judges formats, and space.architecture offers choices that are none. Use loss, or leave "
+        "space.architecture out.");
+  }
+  if (controller.refinements > 0) {
+    refuse(
+        "does not compare with the losses that refinements measure. Use loss, or set "
+        "controller.refinements to 0.");
+  }
+  if (controller.screening_images == 0) {
+    refuse(absl::StrCat("is measured on controller.screening_images, which are 0. Give some; the default is ",
+                        ControllerSpec().screening_images, "."));
+  }
+}
+
 void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& violations) {
   const Schedule schedule = ScheduleOf(spec, dataset);
   const int64_t images = dataset.train_images - spec.data.search_images;
@@ -183,6 +213,18 @@ const char* AlgorithmName(Algorithm algorithm) {
       return "sensitivity";
     case Algorithm::kUniform:
       return "uniform";
+  }
+  return "unknown";
+}
+
+const char* OptionScoreName(OptionScore score) {
+  switch (score) {
+    case OptionScore::kLoss:
+      return "loss";
+    case OptionScore::kFisher:
+      return "fisher";
+    case OptionScore::kQsnr:
+      return "qsnr";
   }
   return "unknown";
 }
@@ -312,6 +354,7 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   CheckController(spec.controller, check);
   check.Whole("controller.screening_images", spec.controller.screening_images, 0, kUnbounded, "",
               absl::StrCat("0 turns it off; the default is ", ControllerSpec().screening_images, "."));
+  CheckScore(spec, violations);
   check.Real("finish.frozen_share", spec.finish.frozen_share, {.least = 0, .most = 0.9},
              absl::StrCat("The default is ", FinishSpec().frozen_share, "."));
   check.Whole("finish.sampled_candidates", spec.finish.sampled_candidates, 0, 1000, "", "The default is 12.");

@@ -31,7 +31,8 @@ enum class Algorithm {
   kTunas,      // as TuNAS: held-out accuracy, sum of log-probabilities, debiased baseline, growing rate
   kRandom,     // single-path training, then the best of random configurations near the target
   kEvolution,  // single-path training, then NSGA-II over the shared weights (Deb et al. 2002)
-  kSensitivity,  // widest training, then loss increase of every option by itself, solved as a knapsack
+  kSensitivity,  // widest training, then a score of every option by itself (OptionScore), solved as a
+                 // knapsack
   kUniform,      // the dearest uniform configuration within the target
 };
 
@@ -39,6 +40,17 @@ enum class Algorithm {
 enum class QualitySource {
   kSearchAccuracy,  // accuracy on a held-out batch after the weight update (TuNAS)
   kTrainLoss,       // -loss of the training batch itself (FLIQS' open code); costs no extra pass
+};
+
+// By what an option of a layer is judged, before a knapsack is solved over all layers.
+enum class OptionScore {
+  // The loss of the network with the option, and the widest formats elsewhere: a forward pass an option.
+  kLoss,
+  // The same loss as squared gradients of the layers' outputs foretell it: NoiseMeasure::kFisher.
+  kFisher,
+  // Noise over signal of what the layer computes, which needs neither labels nor a network in that format:
+  // NoiseMeasure::kQsnr.
+  kQsnr,
 };
 
 // How cost C against target T turns quality Q into a reward; x = C / T.
@@ -143,6 +155,9 @@ struct ControllerSpec {
   // does not start from ignorance (search/screening.h); all of the search split, where it has fewer.
   // 0: it does, as in FLIQS.
   int64_t screening_images = 1024;
+  // precis and sensitivity: by what the screening judges options, on screening_images. Other than kLoss not
+  // for architectures, nor with refinements, which measure losses.
+  OptionScore score = OptionScore::kLoss;
   // precis: how often it measures around its answers after the warm-up, 0…100. Not at all by default: in
   // tests/experiments/RESULTS.md it buys nothing.
   int64_t refinements = 0;
@@ -186,6 +201,7 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec);
 enum class Family { kPolicy, kAnswers, kPopulation };
 Family FamilyOf(Algorithm algorithm);
 const char* AlgorithmName(Algorithm algorithm);  // "precis", "fliqs", …
+const char* OptionScoreName(OptionScore score);  // "loss", "fisher", "qsnr"
 
 // How many training steps a job takes, and of which kind: [0, warmup) sampled uniformly, [warmup, search) by
 // the policy, [search, total) frozen. Preconditions: epochs, batch size and shares within their ranges.

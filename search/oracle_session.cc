@@ -23,6 +23,10 @@ bool ScreensAccuracy(const JobSpec& spec) {
 
 }  // namespace
 
+int64_t NoisePasses(NoiseMeasure measure, size_t most_options) {
+  return measure == NoiseMeasure::kQsnr ? 1 : 3 + static_cast<int64_t>(most_options);
+}
+
 absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
   absl::StatusOr<StepOutcome> outcome = oracle_.TrainStep(assignment);
   if (!outcome.ok()) return outcome;
@@ -32,7 +36,8 @@ absl::StatusOr<StepOutcome> OracleSession::Train(const Assignment& assignment) {
   } else {
     ++meter.progress.rejected_steps;
   }
-  meter.progress.loader_wait_share = oracle_.Report().loader_wait_share;
+  data_report_ = outcome->data;
+  meter.progress.loader_wait_share = outcome->data.loader_wait_share;
   ++meter.progress.step;
   meter.Done(meter.step_images());
   meter.images_trained += plan_.spec.training.batch_size;
@@ -63,6 +68,25 @@ absl::StatusOr<double> OracleSession::Screen(const Assignment& assignment, int64
   const bool finite = std::isfinite(probe->accuracy) && std::isfinite(probe->loss);
   if (ScreensAccuracy(plan_.spec)) return finite ? probe->accuracy : 0;
   return finite ? -std::min(probe->loss, WorstLoss(plan_)) : -WorstLoss(plan_);
+}
+
+absl::StatusOr<LayerScores> OracleSession::ScoreNoise(NoiseMeasure measure, const Assignment& base,
+                                                      const LayerOptions& options, int64_t images) {
+  absl::StatusOr<LayerScores> scores = oracle_.NoiseScores(measure, base, options, images);
+  if (!scores.ok()) return scores;
+  size_t most_options = 0;
+  double worst = WorstLoss(plan_);
+  for (const std::vector<double>& layer : *scores) {
+    most_options = std::max(most_options, layer.size());
+    for (double score : layer) worst = std::isfinite(score) ? std::max(worst, score) : worst;
+  }
+  for (std::vector<double>& layer : *scores) {
+    for (double& score : layer) score = std::isfinite(score) ? score : worst;
+  }
+  const int64_t passes = images * NoisePasses(measure, most_options);
+  meter.Done(static_cast<double>(passes));
+  meter.images_evaluated += passes;
+  return scores;
 }
 
 absl::StatusOr<Evaluation> OracleSession::Evaluate(const Assignment& assignment, Split split) {

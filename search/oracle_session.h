@@ -3,6 +3,8 @@
 // Errors: the oracle's and the sink's, as they are. Threading: not thread-safe; the search loop owns it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,6 +16,10 @@
 #include "supernet/graph/oracle.h"
 
 namespace precis::search {
+
+// Passes of an image through the network that scores of `most_options` options a layer take: forward, for
+// kFisher also backward at twice that, and every layer once more in each of its options.
+int64_t NoisePasses(NoiseMeasure measure, size_t most_options);
 
 class OracleSession {
  public:
@@ -35,6 +41,11 @@ class OracleSession {
   // bad as can be where it is not finite.
   absl::StatusOr<double> Screen(const Assignment& assignment, int64_t images);
 
+  // Oracle::NoiseScores on the images of a screening, counted as NoisePasses of each. What is not finite is
+  // as bad as the worst that is, and as a loss can be.
+  absl::StatusOr<LayerScores> ScoreNoise(NoiseMeasure measure, const Assignment& base,
+                                         const LayerOptions& options, int64_t images);
+
   // Counted evaluation of a candidate of the book; the sink gets the candidate, then progress.
   absl::Status EvaluateCandidate(size_t index, Split split);
   // All of `indices`, in their order, but those measured under the weights as they are.
@@ -42,6 +53,9 @@ class OracleSession {
 
   // Of fp32 everywhere in an architecture, which is no candidate; the sink gets progress only.
   absl::StatusOr<Quality> EvaluateFloat(const Architecture& architecture, Split split);
+
+  // As of the last step.
+  const DataReport& data_report() const { return data_report_; }
 
   absl::Status Report() { return sink_.OnProgress(meter.progress); }
 
@@ -59,6 +73,7 @@ class OracleSession {
   const Plan& plan_;
   Oracle& oracle_;
   SearchSink& sink_;
+  DataReport data_report_;
 };
 
 }  // namespace precis::search

@@ -39,6 +39,11 @@ absl::StatusOr<Quality> RecordedOracle::Probe(const Assignment& assignment, int6
   return Ask<Quality>([&] { return oracle_.Probe(assignment, images, which); });
 }
 
+absl::StatusOr<LayerScores> RecordedOracle::NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                                        const LayerOptions& options, int64_t images) {
+  return Ask<LayerScores>([&] { return oracle_.NoiseScores(measure, base, options, images); });
+}
+
 absl::StatusOr<Evaluation> RecordedOracle::Evaluate(const Assignment& assignment, Split split) {
   return Ask<Evaluation>([&] { return oracle_.Evaluate(assignment, split); });
 }

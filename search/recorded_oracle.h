@@ -30,6 +30,8 @@ class RecordedOracle final : public Oracle {
   // those of another search.
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
   absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override;
+  absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                          const LayerOptions& options, int64_t images) override;
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
   absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
 
@@ -37,7 +39,6 @@ class RecordedOracle final : public Oracle {
   absl::Status LoadWeights(const std::string& path) override { return oracle_.LoadWeights(path); }
   absl::Status SaveState(const std::string& path) override { return oracle_.SaveState(path); }
   absl::Status LoadState(const std::string& path) override { return oracle_.LoadState(path); }
-  DataReport Report() const override { return oracle_.Report(); }
 
  private:
   template <typename Kind, typename Call>

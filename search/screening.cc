@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "search/format_error.h"
@@ -25,21 +26,40 @@ Choices WidestChoices(const SearchSpace& space) {
   return choices;
 }
 
+// None: the loss.
+std::optional<NoiseMeasure> MeasureOf(const Plan& plan) {
+  switch (plan.spec.controller.score) {
+    case OptionScore::kFisher:
+      return NoiseMeasure::kFisher;
+    case OptionScore::kQsnr:
+      return NoiseMeasure::kQsnr;
+    case OptionScore::kLoss:
+      break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Screening::Screening(const Plan& plan) : plan_(plan), widest_(WidestChoices(plan.space)) {}
 
 double Screening::ImagesOf(const Plan& plan) {
-  int64_t probes = 1;
+  int64_t passes = 1;
+  size_t most_options = 0;
   for (const Decision& decision : plan.space.decisions) {
-    probes += static_cast<int64_t>(decision.size()) - 1;
+    passes += static_cast<int64_t>(decision.size()) - 1;
+    most_options = std::max(most_options, decision.size());
   }
-  return static_cast<double>(probes * plan.spec.controller.screening_images);
+  if (const std::optional<NoiseMeasure> measure = MeasureOf(plan)) {
+    passes = NoisePasses(*measure, most_options);
+  }
+  return static_cast<double>(passes * plan.spec.controller.screening_images);
 }
 
 absl::Status Screening::Measure(OracleSession& session) {
   const int64_t images = plan_.spec.controller.screening_images;
   if (images == 0) return absl::OkStatus();
+  if (const std::optional<NoiseMeasure> measure = MeasureOf(plan_)) return MeasureNoise(session, *measure);
   const absl::StatusOr<double> all_widest = session.Screen(plan_.space.Apply(widest_), images);
   if (!all_widest.ok()) return all_widest.status();
   std::vector<std::vector<double>> effects;
@@ -59,6 +79,29 @@ absl::Status Screening::Measure(OracleSession& session) {
   }
   effects_ = std::move(effects);
   return absl::OkStatus();
+}
+
+absl::Status Screening::MeasureNoise(OracleSession& session, NoiseMeasure measure) {
+  LayerOptions options(plan_.layers.size());
+  for (const Decision& decision : plan_.space.decisions) {
+    for (size_t layer : decision.layers) options[layer] = decision.options;
+  }
+  const absl::StatusOr<LayerScores> scores = session.ScoreNoise(measure, plan_.space.Apply(widest_), options,
+                                                                plan_.spec.controller.screening_images);
+  if (!scores.ok()) return scores.status();
+  effects_.clear();
+  for (size_t d = 0; d < widest_.size(); ++d) {
+    const Decision& decision = plan_.space.decisions[d];
+    effects_.emplace_back(decision.size(), 0.0);
+    for (size_t o = 0; o < decision.size(); ++o) {
+      for (size_t layer : decision.layers) {
+        const std::vector<double>& of_layer = (*scores)[layer];
+        effects_[d][o] += of_layer[static_cast<size_t>(widest_[d])] - of_layer[o];
+      }
+      effects_[d][o] = std::min(0.0, effects_[d][o]);
+    }
+  }
+  return session.Report();
 }
 
 std::vector<std::vector<double>> Screening::Preferences() const {

@@ -6,6 +6,8 @@
 // instead of from ignorance, so that the search spends its samples on choices that work, and the estimate of
 // the samples leans on it where samples are few. It costs (options - 1) forward passes a decision.
 //
+// A job may have options judged otherwise (OptionScore), from one pass over the same images for all of them.
+//
 // That layers may be judged one at a time is the assumption of every sensitivity method (HAWQ, Dong et al.
 // 2019; ZeroQ, Cai et al. 2020); here it is a prior only, and rewards of whole configurations overrule it.
 //
@@ -31,14 +33,14 @@ class Screening {
   // The option of every decision that rounds least, and the largest architecture.
   const Choices& widest() const { return widest_; }
 
-  // How many images Measure takes; 0 if the job screens nothing.
+  // How many images Measure takes, each as often as it passes; 0 if the job screens nothing.
   static double ImagesOf(const Plan& plan);
 
   // Measures every option through `session` and reports progress. Nothing to do if the job screens nothing.
   absl::Status Measure(OracleSession& session);
 
   // Quality of each option less that of its decision's widest, at most 0 but for architectures; empty before
-  // Measure.
+  // Measure. Of a score it is minus the score, summed over the decision's layers.
   const std::vector<std::vector<double>>& effects() const { return effects_; }
 
   // For Controller::Prefer, in nats, within [-6, 0]: an option that costs 2 % of accuracy (0.06 nats of loss)
@@ -50,6 +52,8 @@ class Screening {
   std::vector<std::vector<double>> Blend(const LogEstimate& estimate) const;
 
  private:
+  absl::Status MeasureNoise(OracleSession& session, NoiseMeasure measure);
+
   const Plan& plan_;
   const Choices widest_;
   std::vector<std::vector<double>> effects_;

@@ -263,9 +263,8 @@ SearchResult SearchRun::result() const {
   result.rejected_steps = progress_.rejected_steps;
   result.images_trained = session_.meter.images_trained;
   result.images_evaluated = session_.meter.images_evaluated;
-  const DataReport report = oracle_.Report();
-  result.loader_wait_share = report.loader_wait_share;
-  result.skipped_images = report.skipped_images;
+  result.loader_wait_share = session_.data_report().loader_wait_share;
+  result.skipped_images = session_.data_report().skipped_images;
   return result;
 }
 

@@ -70,6 +70,11 @@ constexpr EnumRow<v1::Algorithm, search::Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_SENSITIVITY, search::Algorithm::kSensitivity},
     {v1::ALGORITHM_UNIFORM, search::Algorithm::kUniform},
 };
+constexpr EnumRow<v1::OptionScore, search::OptionScore> kOptionScores[] = {
+    {v1::OPTION_SCORE_LOSS, search::OptionScore::kLoss},
+    {v1::OPTION_SCORE_FISHER, search::OptionScore::kFisher},
+    {v1::OPTION_SCORE_QSNR, search::OptionScore::kQsnr},
+};
 constexpr EnumRow<v1::RateSchedule, search::RateSchedule> kRateSchedules[] = {
     {v1::RATE_SCHEDULE_CONSTANT, search::RateSchedule::kConstant},
     {v1::RATE_SCHEDULE_GROWING, search::RateSchedule::kGrowing},
@@ -167,6 +172,7 @@ void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, sea
   PRECIS_READ_OPTIONAL(reward, probe_images, spec.reward.probe_images);
   const v1::ControllerSpec& controller = wire.controller();
   PRECIS_READ_OPTIONAL(controller, refinements, spec.controller.refinements);
+  ReadEnum(kOptionScores, controller.score(), "controller.score", spec.controller.score, violations);
   PRECIS_READ_OPTIONAL(controller, evaluations, spec.controller.evaluations);
   ReadEnum(kRateSchedules, controller.rate_schedule(), "controller.rate_schedule",
            spec.controller.rate_schedule, violations);
@@ -310,6 +316,7 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   v1::ControllerSpec& controller = *wire.mutable_controller();
   controller.set_algorithm(ToWire(kAlgorithms, spec.controller.algorithm));
   controller.set_refinements(spec.controller.refinements);
+  controller.set_score(ToWire(kOptionScores, spec.controller.score));
   controller.set_evaluations(spec.controller.evaluations);
   controller.set_rate_schedule(ToWire(kRateSchedules, spec.controller.rate_schedule));
   controller.set_adam_beta1(spec.controller.adam_beta1);

@@ -154,14 +154,23 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
     return std::pair(x, second);
   };
 
+  using LayerInputs = std::pair<at::Tensor, at::Tensor>;
+  const auto inputs_of = [&](size_t layer) {
+    const auto value = [&](size_t operand) { return values[static_cast<size_t>(operands_[operand].node)]; };
+    return LayerInputs(value(layer), layers_[layer].HasWeight() ? at::Tensor() : value(SecondOperand(layer)));
+  };
+
   for (NodeId id = 0; id <= graph_.output(); ++id) {
     const Node& node = graph_.node(id);
     at::Tensor& y = values[static_cast<size_t>(id)];
     if (std::holds_alternative<InputNode>(node.op)) {
       y = images;
     } else if (next_layer < layers_.size() && layers_[next_layer].node == id) {
+      const size_t layer = next_layer;
+      const auto [raw, raw_second] = options.layers != nullptr ? inputs_of(layer) : LayerInputs();
       const auto [x, second] = layer_operands(id);
       y = RunLayer(node.op, x, second, Bias(id));
+      if (options.layers != nullptr) options.layers->OnLayer(layer, raw, raw_second, y);
     } else if (const auto* batch_norm = std::get_if<BatchNormNode>(&node.op)) {
       const FusedNorm& fused = walk_.Fused(id);
       NormInputs norm = {.x = values[static_cast<size_t>(node.inputs[0])],

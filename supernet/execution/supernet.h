@@ -41,8 +41,17 @@ class ForwardObserver {
   virtual void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) = 0;
 };
 
+// Sees every layer as it has run: what it was about to read, not yet quantised (`second` is undefined where
+// it has a weight), and what it gave from quantised operands. All are part of what autograd records.
+class LayerObserver {
+ public:
+  virtual ~LayerObserver() = default;
+  virtual void OnLayer(size_t layer, const at::Tensor& x, const at::Tensor& second, const at::Tensor& y) = 0;
+};
+
 struct PassOptions {
   ForwardObserver* observer = nullptr;  // every operand is measured for it, whatever its format
+  LayerObserver* layers = nullptr;      // keeps the inputs of a layer in memory while it runs
   bool averages = true;                 // whether moving averages serve as ranges where there are any
   uint64_t seed = 0;                    // of stochastic rounding: 0 for all that is no training step
 };

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "supernet/data/cores.h"
 #include "supernet/execution/frozen_network.h"
+#include "supernet/execution/noise_scores.h"
 #include "supernet/execution/torch_guard.h"
 #include "supernet/execution/weight_exchange.h"
 #include "supernet/formats/check.h"
@@ -178,6 +179,7 @@ absl::StatusOr<StepOutcome> SupernetOracle::TrainStep(const Assignment& assignme
   absl::StatusOr<StepOutcome> outcome =
       Guarded("training a step", [&]() -> absl::StatusOr<StepOutcome> { return Train(assignment); });
   seconds_trained_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (outcome.ok()) outcome->data = Report();
   return outcome;
 }
 
@@ -302,21 +304,35 @@ void SupernetOracle::MoveAverages(const Part& part, const std::vector<at::Tensor
 absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
                                               ProbeImages which) {
   PRECIS_CHECK(Fits(assignment) && images > 0);
-  const bool same = which == ProbeImages::kSame;
-  PRECIS_CHECK(!same || static_cast<size_t>(images) <= same_probe_indices_.size());
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const c10::NoGradGuard no_gradients;
     const Part part = PartFor(assignment);
-    if (!same) probed_images_ += images;
     QualitySum sum;
-    const std::vector<int64_t> indices =
-        same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)
-             : search_order_.Next(images);
+    std::vector<int64_t> next;
+    if (which == ProbeImages::kNext) {
+      next = search_order_.Next(images);
+      probed_images_ += images;
+    }
     const absl::Status read = ForEachBatch(
-        train_images_, indices, options_.evaluation_batch_size,
+        train_images_, which == ProbeImages::kNext ? std::span<const int64_t>(next) : SameImages(images),
+        options_.evaluation_batch_size,
         [&](const Batch& batch) { sum.Add(part.net->Forward(batch.images, part.assignment), batch.labels); });
     if (!read.ok()) return read;
     return sum.Fetch();
+  });
+}
+
+std::span<const int64_t> SupernetOracle::SameImages(int64_t count) const {
+  PRECIS_CHECK(count > 0 && static_cast<size_t>(count) <= same_probe_indices_.size());
+  return std::span(same_probe_indices_).first(static_cast<size_t>(count));
+}
+
+absl::StatusOr<LayerScores> SupernetOracle::NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                                        const LayerOptions& options, int64_t images) {
+  PRECIS_CHECK(network_ == nullptr && Fits(base) && options.size() == net_.layer_count());
+  return Guarded("scoring formats", [&] {
+    return MeasureNoise(net_, measure, base, options, train_images_, SameImages(images),
+                        options_.evaluation_batch_size);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,13 @@ class SupernetOracle : public Oracle {
 
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
   absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override;
+  absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                          const LayerOptions& options, int64_t images) override;
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
   absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
   absl::Status LoadWeights(const std::string& path) override;
   absl::Status SaveState(const std::string& path) override;
   absl::Status LoadState(const std::string& path) override;
-  DataReport Report() const override;
 
  private:
   // A network as it runs: the whole, or cut out of it.
@@ -47,8 +49,10 @@ class SupernetOracle : public Oracle {
   };
 
   bool Fits(const Assignment& assignment) const;
+  std::span<const int64_t> SameImages(int64_t count) const;
   Part PartFor(const Assignment& assignment) const;
   absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
+  DataReport Report() const;
   std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
   void MoveAverages(const Part& part, const std::vector<at::Tensor>& found);
   absl::StatusOr<Calibration> CalibrateFor(const Part& part) const;

@@ -19,11 +19,18 @@
 
 namespace precis {
 
+// How reading the images went, so far.
+struct DataReport {
+  double loader_wait_share = 0;  // of the time of the training steps, in waiting for their images, 0…1
+  int64_t skipped_images = 0;    // corrupt files left out, training and test
+};
+
 struct StepOutcome {
   double loss = 0;      // mean over the batch, before the update; NaN or infinite as computed
   double accuracy = 0;  // share of the training batch, 0…1
   bool applied = true;  // false: the loss or the gradient was not finite or exploded, and weights, optimiser
                         // and statistics are as before the call
+  DataReport data;      // this step included
 };
 
 struct Quality {
@@ -60,11 +67,23 @@ enum class ProbeImages {
   kSame,  // the same at every call of this size, and more of them at a larger size; moves nothing
 };
 
-// How reading the images went, so far.
-struct DataReport {
-  double loader_wait_share = 0;  // of the time of the training steps, in waiting for their images, 0…1
-  int64_t skipped_images = 0;    // corrupt files left out, training and test
+// What rounding a layer's operands does, judged without running the network in the layer's formats.
+enum class NoiseMeasure {
+  // Noise over signal of what the layer computes: 10^(-QSNR/10) of its weights plus the same of its input (of
+  // both factors of a product). Independent noise of the operands of a sum of products adds up so; and so,
+  // unweighted, does that of layers in the output of a network (Lin, Talathi and Annapureddy 2016, arXiv
+  // 1511.06393).
+  kQsnr,
+  // The rise of the loss in nats, to second order, with the Hessian taken for the diagonal of the empirical
+  // Fisher information of the layer's outputs: half the mean over images of Σ (dL/dy)² (Δy)², where Δy is
+  // what rounding weights and input together changes, and L the loss of the widest network (Li et al. 2021,
+  // BRECQ, arXiv 2102.05426). Gradients reach each other's images through batch statistics.
+  kFisher,
 };
+
+// [layer][option]
+using LayerOptions = std::vector<std::vector<LayerFormats>>;
+using LayerScores = std::vector<std::vector<double>>;
 
 class Oracle {
  public:
@@ -78,6 +97,12 @@ class Oracle {
   // statistics, and ranges as in a training step (RangeOptions). Changes nothing but the position in the
   // split's order. kSame: at most as many images as the split has.
   virtual absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) = 0;
+
+  // What each option of each layer adds, by itself, to a network that runs under `base`: 0 where nothing is
+  // rounded, never negative; may be infinite or NaN. On the images of a kSame probe; changes nothing. Not for
+  // an elastic network (checked), whose layers come and go.
+  virtual absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                                  const LayerOptions& options, int64_t images) = 0;
 
   // Counted quality on a whole split (see Evaluation). Leaves the weights and the training statistics as
   // they were. The assignment may use any format, fp32 for a float reference included.
@@ -102,8 +127,6 @@ class Oracle {
   // Of a fresh oracle of the same graph, data and options: from here on it answers bit for bit as the one
   // that saved the state. NOT_FOUND; DATA_LOSS, naming the fault, if it is not such a state.
   virtual absl::Status LoadState(const std::string& path) = 0;
-
-  virtual DataReport Report() const { return {}; }
 };
 
 }  // namespace precis

@@ -79,6 +79,73 @@ TEST_F(ExportTest, RefusesABudgetThatNothingFits) {
   EXPECT_THAT(service_.exports, IsEmpty());
 }
 
+void SetSize(v1::Candidate& candidate, double kibibytes) {
+  candidate.mutable_costs(1)->set_value(8 * 1024 * kibibytes);
+}
+
+TEST_F(ExportTest, PicksWithinEveryMetricThatIsNamed) {
+  const std::vector<double> sizes = {38, 76, 55, 41, 39};
+  for (size_t i = 0; i < sizes.size(); ++i) SetSize(service_.candidates[i], sizes[i]);
+  struct Row {
+    std::vector<std::string> budgets;
+    std::string number;
+  };
+  for (const Row& row : std::vector<Row>{{{"model_size=40KiB"}, "1"},
+                                         {{"model_size=41 KiB"}, "4"},
+                                         {{" model_size = 335872"}, "4"},
+                                         {{"model_size=1.1x int4"}, "4"},
+                                         {{"bops=0.22 GBOPs"}, "1"},
+                                         {{"model_size=60 KiB", "bops=0.22 GBOPs"}, "1"},
+                                         {{"0.31 GBOPs", "model_size=40KiB"}, "1"},
+                                         {{"1 GBOPs", "model_size=50KiB"}, "4"}}) {
+    std::vector<std::string> arguments = {"export", "abc"};
+    for (const std::string& budget : row.budgets) arguments.insert(arguments.end(), {"--max-cost", budget});
+    const Ran ran = Precis(arguments);
+    EXPECT_EQ(ran.code, kExitOk) << ran.err;
+    EXPECT_EQ(Asked(), "jobs/abc/candidates/" + row.number) << row.budgets[0];
+  }
+  EXPECT_THAT(Precis({"export", "abc", "--max-cost", "0.31 GBOPs", "--max-cost", "model_size=40KiB"}).err,
+              HasSubstr("Within 0.31 GBOPs and model_size=40KiB the most accurate is candidate 1: "
+                        "0.2143 GBOPs, 38 KiB, search accuracy 89.50%."));
+}
+
+// The job's target gives way, its limit of 60 KiB does not, unless it is the metric that is named.
+TEST_F(ExportTest, OtherLimitsOfTheJobStay) {
+  for (v1::Candidate& candidate : service_.candidates) SetSize(candidate, 50);
+  SetSize(service_.candidates[3], 61);
+  service_.candidates[1].mutable_search()->set_accuracy(0.9);
+  service_.candidates[2].mutable_search()->set_accuracy(0.91);
+  Precis({"export", "abc", "--max-cost", "1 GBOPs"});
+  EXPECT_EQ(Asked(), "jobs/abc/candidates/3");
+  Precis({"export", "abc", "--max-cost", "1 GBOPs", "--max-cost", "model_size=61KiB"});
+  EXPECT_EQ(Asked(), "jobs/abc/candidates/4");
+  for (v1::Candidate& candidate : service_.candidates) SetSize(candidate, 61);
+  EXPECT_THAT(Precis({"export", "abc", "--max-cost", "1 GBOPs"}).err,
+              HasSubstr("no candidate of jobs/abc keeps the job's other limits"));
+}
+
+TEST_F(ExportTest, OfEquallyAccurateOnesTakesTheLowerLoss) {
+  for (const size_t index : {1, 2}) service_.candidates[index].mutable_search()->set_accuracy(0.95);
+  service_.candidates[1].mutable_search()->set_loss(0.2);
+  Precis({"export", "abc", "--max-cost", "1 GBOPs"});
+  EXPECT_EQ(Asked(), "jobs/abc/candidates/2");
+}
+
+TEST_F(ExportTest, EveryFaultOfBudgetsIsNamedAtOnce) {
+  const Ran ran = Precis({"export", "abc", "--max-cost", "modelsize=30KiB", "--max-cost", "bops=30KiB",
+                          "--max-cost", "model_size=50KiB", "--max-cost", "model_size=60KiB"});
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("\"modelsize\" is not a metric of this job: use one of bops, model_size. "
+                                 "Did you mean \"model_size\"?"));
+  EXPECT_THAT(ran.err, HasSubstr("\"30KiB\""));
+  EXPECT_THAT(ran.err, HasSubstr("model_size is given twice"));
+  const Ran none = Precis({"export", "abc", "--max-cost", "1 GBOPs", "--max-cost", "model_size=30KiB"});
+  EXPECT_EQ(none.code, kExitUsage);
+  EXPECT_THAT(none.err, HasSubstr("costs at most bops 1 GBOPs and model_size 30 KiB; the cheapest in each "
+                                  "costs bops 0.2143 GBOPs, model_size 38 KiB."));
+  EXPECT_THAT(service_.exports, IsEmpty());
+}
+
 TEST_F(ExportTest, ADamagedStreamLeavesNoFile) {
   service_.damage_export = true;
   const Ran ran = Precis({"export", "abc", "-o", dir_.path() + "/out.json"});

@@ -144,6 +144,33 @@ TEST_P(OracleContract, ProbesOnTheSameImagesCompare) {
   for (int i = 0; i < 3; ++i) ExpectSame(Probe(*oracle, Mixed(), 9), Probe(*plain, Mixed(), 9));
 }
 
+TEST_P(OracleContract, ScoresOfNoiseRiseWithItAndAreTheSameTwice) {
+  const std::unique_ptr<Oracle> oracle = Make();
+  Train(*oracle, Uniform("int8"), 3);
+  // As many options as the layer has neighbours before it, so that a mixed-up table shows.
+  LayerOptions options(GetParam().layer_count);
+  for (size_t i = 0; i < options.size(); ++i) {
+    for (const char* name : {"fp32", "int8", "int4", "int2"}) {
+      const Format format = *ParseFormat(name);
+      if (options[i].size() < 2 + i % 3) options[i].push_back({format, format});
+    }
+  }
+  for (const NoiseMeasure measure : {NoiseMeasure::kQsnr, NoiseMeasure::kFisher}) {
+    const absl::StatusOr<LayerScores> scores = oracle->NoiseScores(measure, Uniform("int8"), options, 30);
+    ASSERT_TRUE(scores.ok()) << scores.status();
+    ASSERT_EQ(scores->size(), options.size());
+    for (size_t i = 0; i < options.size(); ++i) {
+      ASSERT_EQ((*scores)[i].size(), options[i].size()) << i;
+      EXPECT_EQ((*scores)[i][0], 0) << "nothing is rounded in layer " << i;
+      for (size_t o = 1; o < options[i].size(); ++o) {
+        EXPECT_GT((*scores)[i][o], (*scores)[i][o - 1]) << i << " " << o;
+        EXPECT_TRUE(std::isfinite((*scores)[i][o])) << i << " " << o;
+      }
+    }
+    EXPECT_EQ(*oracle->NoiseScores(measure, Uniform("int8"), options, 30), *scores);
+  }
+}
+
 TEST_P(OracleContract, TakesAnyFormatEvenFloat) {
   const std::unique_ptr<Oracle> oracle = Make();
   for (const char* format : {"fp32", "bf16", "fp16", "int8", "int2", "e2m1", "e4m3fn", "e5m2", "int16"}) {
@@ -178,6 +205,9 @@ TEST_P(OracleContract, TrainingGoesOnAsIfNothingHadBeenMeasured) {
   Train(*plain, Mixed(), 2);
   Probe(*measured, Uniform("int2"), 11);
   Evaluate(*measured, Uniform("int2"));
+  const Format int3 = *ParseFormat("int3");
+  const LayerOptions options(GetParam().layer_count, {{int3, int3}});
+  ASSERT_TRUE(measured->NoiseScores(NoiseMeasure::kFisher, Uniform("int8"), options, 9).ok());
   ASSERT_TRUE(measured->SaveWeights(Uniform("int8"), File("weights")).ok());
   ExpectSame(Train(*measured, Mixed(), 3), Train(*plain, Mixed(), 3));
   ExpectSame(Evaluate(*measured, Mixed()), Evaluate(*plain, Mixed()));
@@ -269,6 +299,9 @@ TEST_P(OracleContract, AnAssignmentOfAnotherSizeIsABrokenInvariant) {
   EXPECT_DEATH((void)Make()->TrainStep(wrong), "broken invariant");
   EXPECT_DEATH((void)Make()->Probe(wrong, 1, ProbeImages::kNext), "broken invariant");
   EXPECT_DEATH((void)Make()->Evaluate(wrong, Split::kSearch), "broken invariant");
+  const LayerOptions none(GetParam().layer_count);
+  EXPECT_DEATH((void)Make()->NoiseScores(NoiseMeasure::kQsnr, wrong, none, 1), "broken invariant");
+  EXPECT_DEATH((void)Make()->NoiseScores(NoiseMeasure::kQsnr, Uniform("int8"), {}, 1), "broken invariant");
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OracleContract);

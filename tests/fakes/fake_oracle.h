@@ -56,13 +56,15 @@ struct FakeOracleOptions {
   int64_t failing_probe = -1;
   int64_t failing_evaluation = -1;
   bool save_fails = false;
+  bool scoring_fails = false;
+  float unscorable_bits = 0;  // options of so many bits have a score that is NaN
 };
 
 class FakeOracle final : public Oracle {
  public:
   struct Call {
-    enum class Kind { kTrain, kProbe, kEvaluateSearch, kEvaluateTest, kSave, kLoad } kind;
-    Assignment assignment;  // empty for kLoad
+    enum class Kind { kTrain, kProbe, kScore, kEvaluateSearch, kEvaluateTest, kSave, kLoad } kind;
+    Assignment assignment;  // empty for kLoad; of kScore the one that the network runs under
   };
 
   FakeOracle(ModelGraph graph, FakeOracleOptions options)
@@ -80,14 +82,15 @@ class FakeOracle final : public Oracle {
     for (double& each : sensitivity_) each *= 0.9 / sum;
   }
 
-  DataReport Report() const override { return options_.report; }
-
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override {
     Record(Call::Kind::kTrain, assignment);
     const int64_t step = steps_++;
     if (step == options_.failing_step) return absl::UnavailableError("injected failure of a training step");
     if (options_.exploding_steps.contains(step) || (options_.explodes && options_.explodes(assignment))) {
-      return StepOutcome{.loss = step % 2 == 0 ? std::nan("") : 1e30, .accuracy = 0, .applied = false};
+      return StepOutcome{.loss = step % 2 == 0 ? std::nan("") : 1e30,
+                         .accuracy = 0,
+                         .applied = false,
+                         .data = options_.report};
     }
     const double accuracy =
         Noisy(TrueAccuracy(assignment), options_.batch_size, Normal("train", static_cast<uint64_t>(step)));
@@ -95,7 +98,8 @@ class FakeOracle final : public Oracle {
       skill_[i] += 1;
       habit_[i] += 0.02F * (Bits(assignment.layers[i]) - habit_[i]);
     }
-    return StepOutcome{.loss = Loss(accuracy), .accuracy = accuracy, .applied = true};
+    return StepOutcome{
+        .loss = Loss(accuracy), .accuracy = accuracy, .applied = true, .data = options_.report};
   }
 
   absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override {
@@ -113,6 +117,27 @@ class FakeOracle final : public Oracle {
                                                static_cast<uint64_t>(images));
     const double accuracy = Noisy(TrueAccuracy(assignment), images, draw);
     return Quality{accuracy, Loss(accuracy), images};
+  }
+
+  // kFisher is the damage itself, kQsnr a quarter of noise for every bit whatever the layer.
+  absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure measure, const Assignment& base,
+                                          const LayerOptions& options, int64_t images) override {
+    PRECIS_CHECK(images > 0 && options.size() == layers_.size());
+    Record(Call::Kind::kScore, base);
+    if (options_.scoring_fails) return absl::UnavailableError("injected failure of scoring");
+    LayerScores scores;
+    for (size_t i = 0; i < options.size(); ++i) {
+      scores.emplace_back();
+      for (const LayerFormats& formats : options[i]) {
+        const bool by_noise = measure == NoiseMeasure::kQsnr;
+        const float bits = Bits(formats);
+        double score = by_noise ? 2 * std::pow(4.0, -bits) : Damage(i, bits);
+        if (bits >= 32) score = 0;
+        if (options_.unscorable_bits == bits) score = std::nan("");
+        scores.back().push_back(score);
+      }
+    }
+    return scores;
   }
 
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override {

@@ -108,6 +108,31 @@ TEST_P(EveryAlgorithm, TwoRunsAreIdentical) {
   }
 }
 
+// Scored otherwise than by the loss: as sound, with fewer images and no probe.
+TEST(Sensitivity, EveryScoreAnswersEveryTarget) {
+  for (const Algorithm algorithm : {Algorithm::kSensitivity, Algorithm::kPrecis}) {
+    Trial by_loss(ManyTargets(algorithm, 3));
+    by_loss.sink.has_legs = true;
+    const auto of_loss = by_loss.Go();
+    ASSERT_TRUE(of_loss.ok()) << of_loss.status();
+    for (const OptionScore score : {OptionScore::kFisher, OptionScore::kQsnr}) {
+      JobSpec spec = ManyTargets(algorithm, 3);
+      spec.controller.score = score;
+      Trial run(spec);
+      run.sink.has_legs = true;
+      const WorkEstimate work = EstimateWork(*run.plan, 2);
+      const auto result = run.Go();
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(run.Count(Kind::kScore), 1);
+      EXPECT_EQ(run.Count(Kind::kProbe), 0);
+      EXPECT_LE(run.Cost(run.Final(*result)), run.plan->target);
+      EXPECT_LT(result->images_evaluated, of_loss->images_evaluated);
+      EXPECT_GE(work.images_evaluated, result->images_evaluated);
+      EXPECT_NE(run.plan->fingerprint, by_loss.plan->fingerprint);
+    }
+  }
+}
+
 // Nothing that is measured: the cheapest is all there is to propose.
 TEST(Random, WithoutMeasurementsAnswersWithTheCheapest) {
   JobSpec spec = JobOf(Algorithm::kRandom);

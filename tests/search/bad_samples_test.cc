@@ -100,6 +100,10 @@ TEST(RunSearch, ALossCountsAtMostTwiceThatOfGuessing) {
     absl::StatusOr<Quality> Probe(const Assignment&, int64_t, ProbeImages) override {
       return absl::InternalError("train_loss needs no probe");
     }
+    absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure, const Assignment&, const LayerOptions&,
+                                            int64_t) override {
+      return absl::InternalError("nothing is screened");
+    }
     absl::StatusOr<Evaluation> Evaluate(const Assignment& a, Split s) override {
       return inner_.Evaluate(a, s);
     }

@@ -167,6 +167,29 @@ const std::vector<Fault>& Faults() {
       {"controller.warmup_share", "below 1", [](JobSpec& s) { s.controller.warmup_share = 1; }},
       {"controller.warmup_share", "leaves no step", [](JobSpec& s) { s.controller.warmup_share = 0.9999; }},
       {"controller.entropy_weight", "from 0", [](JobSpec& s) { s.controller.entropy_weight = -1; }},
+      {"controller.score", "is for precis and sensitivity",
+       [](JobSpec& s) { s.controller.score = OptionScore::kQsnr; }},
+      {"controller.score", "reinforce does not",
+       [](JobSpec& s) { s.controller.score = OptionScore::kFisher; }},
+      {"controller.score", "set controller.refinements to 0",
+       [](JobSpec& s) {
+         s.controller.algorithm = Algorithm::kPrecis;
+         s.controller.score = OptionScore::kQsnr;
+         s.controller.refinements = 1;
+       }},
+      {"controller.score", "which are 0",
+       [](JobSpec& s) {
+         s.controller.algorithm = Algorithm::kSensitivity;
+         s.controller.score = OptionScore::kFisher;
+         s.controller.screening_images = 0;
+       }},
+      {"controller.score", "leave space.architecture out",
+       [](JobSpec& s) {
+         s.model.name = "mobilenet_v2";
+         s.space.architecture.skip = true;
+         s.controller.algorithm = Algorithm::kSensitivity;
+         s.controller.score = OptionScore::kFisher;
+       }},
       {"training.epochs", "above 0", [](JobSpec& s) { s.epochs = 0; }},
       {"training.epochs", "up to 10000", [](JobSpec& s) { s.epochs = 1e300; }},
       {"training.epochs", "no training step", [](JobSpec& s) { s.epochs = 1e-6; }},

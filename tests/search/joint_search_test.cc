@@ -172,6 +172,10 @@ class JointOracle final : public Oracle {
     if (quality.ok()) Damage(assignment, *quality);
     return quality;
   }
+  absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure, const Assignment&, const LayerOptions&,
+                                          int64_t) override {
+    return absl::InternalError("no scores of architectures");
+  }
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override {
     absl::StatusOr<Evaluation> evaluation = inner_.Evaluate(Fixed(assignment), split);
     if (!evaluation.ok()) return evaluation;

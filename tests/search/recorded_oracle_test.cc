@@ -101,6 +101,10 @@ TEST(RecordedOracle, EveryAlgorithmGoesOnWhereItWasCutOff) {
     SetAlgorithmDefaults(algorithm, spec);
     ExpectGoesOn(spec);
   }
+  JobSpec scored = ShortJob();
+  SetAlgorithmDefaults(Algorithm::kSensitivity, scored);
+  scored.controller.score = OptionScore::kFisher;
+  ExpectGoesOn(scored);
 }
 
 TEST(RecordedOracle, AnswersOfAnotherSearchAreNoticed) {
@@ -133,8 +137,8 @@ TEST(RecordedOracle, AFailedCallIsNotKept) {
 
 TEST(Answers, ComeBackBitForBit) {
   const std::vector<Answer> answers = {
-      StepOutcome{.loss = std::nan("7"), .accuracy = 0.5, .applied = false},
-      StepOutcome{.loss = 5e-324, .accuracy = 1},
+      StepOutcome{.loss = std::nan("7"), .accuracy = 0.5, .applied = false, .data = {0.25, 7}},
+      StepOutcome{.loss = 5e-324, .accuracy = 1, .applied = true, .data = {}},
       Quality{.accuracy = 0.25, .loss = INFINITY, .images = 1 << 20},
       Evaluation{.quality = {0.125, -0.0, 3}, .activation_ranges = {{-1, 2}, {0, 1e300}}},
       Evaluation{},

@@ -90,6 +90,70 @@ TEST(Screening, WhatIsNotFiniteIsAsBadAsCanBe) {
   }
 }
 
+JobSpec ScoredJob(OptionScore score) {
+  JobSpec spec = SampleJob();
+  SetAlgorithmDefaults(Algorithm::kSensitivity, spec);
+  spec.controller.score = score;
+  return spec;
+}
+
+TEST(Screening, ScoresTakeOnePassForAllOptions) {
+  for (const OptionScore score : {OptionScore::kFisher, OptionScore::kQsnr}) {
+    Bench bench(ScoredJob(score));
+    const size_t before = bench.oracle.calls().size();
+    ASSERT_TRUE(bench.screening.Measure(bench.session).ok());
+    ASSERT_EQ(bench.oracle.calls().size(), before + 1);
+    EXPECT_EQ(bench.oracle.calls().back().kind, Kind::kScore);
+    EXPECT_EQ(bench.oracle.calls().back().assignment,
+              UniformAssignment(bench.plan->layers.size(), *ParseFormat("int8")));
+    EXPECT_EQ(bench.session.meter.images_evaluated, 1024 * (score == OptionScore::kQsnr ? 1 : 3 + 4));
+    EXPECT_EQ(Screening::ImagesOf(*bench.plan), bench.session.meter.images_evaluated);
+    const auto& effects = bench.screening.effects();
+    ASSERT_EQ(effects.size(), 10u);
+    for (size_t d = 0; d < effects.size(); ++d) {
+      for (size_t o = 0; o < 4; ++o) {
+        const double bits[] = {2, 3, 4, 8};
+        const double expected = score == OptionScore::kQsnr
+                                    ? 2 * (std::pow(4, -8) - std::pow(4, -bits[o]))
+                                    : bench.oracle.Damage(d, 8) - bench.oracle.Damage(d, bits[o]);
+        EXPECT_DOUBLE_EQ(effects[d][o], expected) << d << " " << o;
+      }
+    }
+  }
+}
+
+TEST(Screening, ScoresOfLayersThatDecideTogetherAddUp) {
+  JobSpec spec = ScoredJob(OptionScore::kFisher);
+  spec.space.granularity = Granularity::kNetwork;
+  Bench bench(spec);
+  ASSERT_TRUE(bench.screening.Measure(bench.session).ok());
+  ASSERT_EQ(bench.screening.effects().size(), 1u);
+  double damage = 0;
+  for (size_t layer = 0; layer < bench.plan->layers.size(); ++layer) {
+    damage += bench.oracle.Damage(layer, 3) - bench.oracle.Damage(layer, 8);
+  }
+  EXPECT_NEAR(bench.screening.effects()[0][1], -damage, 1e-12);
+}
+
+TEST(Screening, AScoreThatIsNotFiniteIsAsBadAsCanBe) {
+  FakeOracleOptions options;
+  options.unscorable_bits = 3;
+  Bench bench(ScoredJob(OptionScore::kQsnr), options);
+  ASSERT_TRUE(bench.screening.Measure(bench.session).ok());
+  for (const auto& options_of : bench.screening.effects()) {
+    EXPECT_NEAR(options_of[1], -2 * std::log(10.0), 1e-4);
+    EXPECT_GT(options_of[0], -1);
+  }
+}
+
+TEST(Screening, AFailureToScoreIsPassedOn) {
+  FakeOracleOptions options;
+  options.scoring_fails = true;
+  Bench bench(ScoredJob(OptionScore::kFisher), options);
+  EXPECT_EQ(bench.screening.Measure(bench.session).code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(bench.screening.effects().empty());
+}
+
 TEST(Screening, ZeroImagesMeasureNothing) {
   JobSpec spec = SampleJob();
   spec.controller.screening_images = 0;

@@ -79,6 +79,10 @@ TEST(Resume, AStoppedWorkerLeavesACheckpointAndTheNextGoesOn) {
           Count();
           return oracle_.Probe(a, n, which);
         }
+        absl::StatusOr<LayerScores> NoiseScores(NoiseMeasure, const Assignment&, const LayerOptions&,
+                                                int64_t) override {
+          return absl::InternalError("not asked for");
+        }
         absl::StatusOr<Evaluation> Evaluate(const Assignment& a, Split split) override {
           Count();
           return oracle_.Evaluate(a, split);
