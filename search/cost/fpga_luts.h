@@ -3,15 +3,16 @@
 //
 // Measured: one MAC with a registered accumulator for 4608 products, synthesised for UltraScale+ without DSP
 // blocks by yosys 0.23 (`synth_xilinx -family xcup -nodsp -nowidelut`), LUTs counted; symmetric in weights
-// and inputs. The paper's own table, of vendor tools, is not published. This tool builds multipliers without
-// Booth coding or compressors, so integers come out dear beside floats, while vendor tools have minifloats 20
-// to 180 % dearer than integers of their size (Damsgaard 2025): compare within a kind, or bring a table of
-// your own ("table").
+// and inputs. The circuits, which are ours and plain, are in tests/bench/fpga_luts.py, which makes the table
+// anew. The paper's own table, of vendor tools, is not published. This tool builds multipliers without Booth
+// coding or compressors, so integers come out dear beside floats, while vendor tools have minifloats 20 to
+// 180 % dearer than integers of their size (Damsgaard 2025): compare within a kind, or bring a table of your
+// own ("table").
 //
 // Estimated, for pairs that were not measured: a sum over the bits of the product of significands and of the
-// accumulator, least squares of relative error over the table; floats within 6 %, integers within 16 % where
-// both sides have 4 bits and more. For other sums than 4608 products a bit of accumulator more or less is one
-// LUT.
+// accumulator, least squares of relative error over the table (the same script works it out); floats within
+// 6 %, integers within 17 % where both sides have 4 bits and more. For other sums than 4608 products a bit of
+// accumulator more or less is one LUT.
 //
 // Scales, conversion of the sum, zero points and memory are not counted.
 //
