@@ -138,7 +138,7 @@ class CommandLine {
     CLI::App* list = Add("list", "List jobs, newest first", [this](Session session) {
       return List(session, {state_, limit_, OutputFormatFrom(output_)});
     });
-    list->add_option("--state", state_, "Only pending, running, succeeded, failed or cancelled ones");
+    list->add_option("--state", state_, "Only pending, running, paused, succeeded, failed or cancelled ones");
     AddLimit(list);
     AddOutput(list, many);
 
@@ -155,6 +155,24 @@ class CommandLine {
     });
     AddJob(cancel);
     AddOutput(cancel, one);
+
+    CLI::App* pause = Add("pause", "Have a job leave a checkpoint and stop", [this](Session session) {
+      return Pause(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(pause);
+    AddOutput(pause, one);
+
+    CLI::App* resume = Add("resume", "Go on with a paused job", [this](Session session) {
+      return Resume(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(resume);
+    AddOutput(resume, one);
+
+    CLI::App* retry = Add("retry", "Go on with a job that failed or was cancelled", [this](Session session) {
+      return Retry(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(retry);
+    AddOutput(retry, one);
 
     AddJob(Add("delete", "Remove a job, its candidates and its files", [this](Session session) {
       return Delete(session, {job_, OutputFormat::kTable});

@@ -41,6 +41,9 @@ struct JobOptions {
 };
 absl::StatusOr<int> Get(Session session, const JobOptions& options);
 absl::StatusOr<int> Cancel(Session session, const JobOptions& options);
+absl::StatusOr<int> Pause(Session session, const JobOptions& options);
+absl::StatusOr<int> Resume(Session session, const JobOptions& options);
+absl::StatusOr<int> Retry(Session session, const JobOptions& options);
 absl::StatusOr<int> Delete(Session session, const JobOptions& options);
 // Prints the job as it ended.
 absl::StatusOr<int> Watch(Session session, const JobOptions& options, const WatchOptions& watching);

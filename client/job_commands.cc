@@ -1,4 +1,4 @@
-// submit, validate, get, list, watch, cancel, delete.
+// submit, validate, get, list, watch, cancel, pause, resume, retry, delete.
 #include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -121,18 +121,44 @@ absl::StatusOr<int> Watch(Session session, const JobOptions& options, const Watc
   return WatchToTheEnd(session, *job, watching, options.output);
 }
 
-absl::StatusOr<int> Cancel(Session session, const JobOptions& options) {
+namespace {
+
+// Asks for something and says what came of it: `done` if the job is in that state now, else `doing`.
+template <typename Request, typename Method>
+absl::StatusOr<int> Ask(Session session, const JobOptions& options, Method method, v1::Job::State state,
+                        const char* done, const char* doing) {
   const absl::StatusOr<v1::Job> job = FindJob(session.connection, options.job);
   if (!job.ok()) return job.status();
-  v1::CancelJobRequest request;
+  Request request;
   request.set_name(job->name());
-  const absl::StatusOr<v1::Job> cancelled = session.connection.Call(&Connection::Stub::CancelJob, request);
-  if (!cancelled.ok()) return cancelled.status();
-  if (options.output == OutputFormat::kJson) PrintJob(session, *cancelled, options.output);
-  *session.environment.err << cancelled->name()
-                           << (cancelled->state() == v1::Job::CANCELLED ? " is cancelled.\n"
-                                                                        : " is being cancelled.\n");
+  const absl::StatusOr<v1::Job> asked = session.connection.Call(method, request);
+  if (!asked.ok()) return asked.status();
+  if (options.output == OutputFormat::kJson) PrintJob(session, *asked, options.output);
+  *session.environment.err << asked->name() << (asked->state() == state ? done : doing);
   return kExitOk;
+}
+
+}  // namespace
+
+absl::StatusOr<int> Cancel(Session session, const JobOptions& options) {
+  return Ask<v1::CancelJobRequest>(session, options, &Connection::Stub::CancelJob, v1::Job::CANCELLED,
+                                   " is cancelled.\n", " is being cancelled.\n");
+}
+
+absl::StatusOr<int> Pause(Session session, const JobOptions& options) {
+  return Ask<v1::PauseJobRequest>(session, options, &Connection::Stub::PauseJob, v1::Job::PAUSED,
+                                  " is paused.\n", " will be paused once it has left a checkpoint.\n");
+}
+
+absl::StatusOr<int> Resume(Session session, const JobOptions& options) {
+  return Ask<v1::ResumeJobRequest>(session, options, &Connection::Stub::ResumeJob, v1::Job::RUNNING,
+                                   " is running.\n", " is queued; it goes on from its checkpoint.\n");
+}
+
+absl::StatusOr<int> Retry(Session session, const JobOptions& options) {
+  return Ask<v1::RetryJobRequest>(session, options, &Connection::Stub::RetryJob, v1::Job::RUNNING,
+                                  " is running.\n",
+                                  " is queued; it goes on from its last checkpoint, if there is one.\n");
 }
 
 absl::StatusOr<int> Delete(Session session, const JobOptions& options) {

@@ -82,7 +82,8 @@ void AddPlan(const v1::Job& job, Lines& lines) {
 std::string StateLine(const v1::Job& job) {
   std::string text = StateName(job.state());
   if (job.state() == v1::Job::RUNNING)
-    absl::StrAppend(&text, absl::StrFormat(", %.0f%% done", 100 * job.progress().fraction()));
+    absl::StrAppend(&text, absl::StrFormat(", %.0f%% done", 100 * job.progress().fraction()),
+                    job.pausing() ? ", to be paused" : "");
   if (job.has_start_time() && job.has_end_time())
     absl::StrAppend(&text, " after ", DurationText(SecondsBetween(job.start_time(), job.end_time())));
   return text;
@@ -94,6 +95,9 @@ std::string NextStep(const v1::Job& job) {
     return absl::StrCat("precis pareto ", id, "; precis export ", id, " -o FILE");
   if (job.state() == v1::Job::PENDING || job.state() == v1::Job::RUNNING)
     return absl::StrCat("precis watch ", id, "; precis cancel ", id);
+  if (job.state() == v1::Job::PAUSED) return absl::StrCat("precis resume ", id, "; precis cancel ", id);
+  if (job.state() == v1::Job::FAILED)
+    return absl::StrCat("precis retry ", id, "; precis candidates ", id, "; precis delete ", id);
   return absl::StrCat("precis candidates ", id, "; precis delete ", id);
 }
 
@@ -110,6 +114,8 @@ std::string JobText(const v1::Job& job) {
   if (!job.spec().display_name().empty()) lines.emplace_back("title", job.spec().display_name());
   lines.emplace_back("state", StateLine(job));
   if (!job.error().empty()) lines.emplace_back("error", job.error());
+  if (!job.notice().empty()) lines.emplace_back("notice", job.notice());
+  if (job.restarts() > 0) lines.emplace_back("restarts", absl::StrCat(job.restarts()));
   AddPlan(job, lines);
   if (job.has_result()) {
     const v1::JobResult& result = job.result();

@@ -66,6 +66,7 @@ inline constexpr char kJsonHelp[] =
   New fields may be added; ignore those you do not know.
 
     submit, get, watch, cancel   a Job             list               array of Job
+    pause, resume, retry         a Job
     validate, submit --dry-run   a Job, no name    candidates, pareto array of Candidate
     formats                      array of FormatInfo, and what this program knows beyond it
     format show                  one of those, with "codes"

@@ -67,6 +67,8 @@ std::string StateText(v1::Job::State state) {
       return "failed";
     case v1::Job::CANCELLED:
       return "cancelled";
+    case v1::Job::PAUSED:
+      return "paused";
     default:
       return "running";
   }
@@ -90,7 +92,7 @@ void ProgressView::Apply(const v1::JobEvent& event) {
     case v1::JobEvent::kStateChange:
       job_.set_state(event.state_change().state());
       job_.set_error(event.state_change().error());
-      if (job_.state() == v1::Job::RUNNING) started_s_ = now_s_;
+      if (job_.state() == v1::Job::RUNNING && event.state_change().notice().empty()) started_s_ = now_s_;
       break;
     case v1::JobEvent::kProgress:
       *job_.mutable_progress() = event.progress();

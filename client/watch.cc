@@ -58,6 +58,7 @@ class Printer {
   explicit Printer(const Environment& environment) : environment_(environment) {}
 
   void Show(const ProgressView& view, const v1::JobEvent& event) {
+    if (!event.state_change().notice().empty()) Print(event.state_change().notice());
     if (environment_.live) {
       if (event.event_case() == v1::JobEvent::kStateChange || Due(kLiveInterval)) Redraw(view);
       return;

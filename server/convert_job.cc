@@ -15,7 +15,7 @@ namespace {
 constexpr EnumRow<v1::Job::State, JobState> kStates[] = {
     {v1::Job::PENDING, JobState::kPending},     {v1::Job::RUNNING, JobState::kRunning},
     {v1::Job::SUCCEEDED, JobState::kSucceeded}, {v1::Job::FAILED, JobState::kFailed},
-    {v1::Job::CANCELLED, JobState::kCancelled},
+    {v1::Job::CANCELLED, JobState::kCancelled}, {v1::Job::PAUSED, JobState::kPaused},
 };
 
 void SetTime(int64_t us, google::protobuf::Timestamp* time) {
@@ -56,6 +56,9 @@ v1::Job JobToWire(const JobRecord& job) {
   if (!wire.mutable_spec()->ParseFromString(job.spec)) wire.clear_spec();
   wire.set_state(JobStateToWire(job.state));
   wire.set_error(job.error);
+  wire.set_notice(job.notice);
+  wire.set_restarts(job.restarts);
+  wire.set_pausing(job.pause_requested && job.state == JobState::kRunning);
   *wire.mutable_plan() = PlanToWire(job.plan);
   if (job.started_us != 0) *wire.mutable_progress() = ProgressToWire(job.progress);
   if (job.created_us != 0) SetTime(job.created_us, wire.mutable_create_time());
@@ -148,7 +151,11 @@ v1::JobEvent EventToWire(const JobRecord& job, const Event& event, const search:
   switch (event.kind) {
     case Event::Kind::kState:
       wire.mutable_state_change()->set_state(JobStateToWire(event.state));
-      wire.mutable_state_change()->set_error(event.message);
+      if (event.state == JobState::kFailed) {
+        wire.mutable_state_change()->set_error(event.message);
+      } else {
+        wire.mutable_state_change()->set_notice(event.message);
+      }
       break;
     case Event::Kind::kProgress:
       *wire.mutable_progress() = ProgressToWire(event.progress);

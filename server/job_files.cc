@@ -31,6 +31,13 @@ std::string Printable(absl::string_view text) {
   return result;
 }
 
+absl::Status RemoveAll(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot remove ", folder, ": ", error.message()));
+}
+
 }  // namespace
 
 JobFiles::JobFiles(std::string data_dir) : data_dir_(std::move(data_dir)) {}
@@ -50,6 +57,14 @@ std::string JobFiles::AnswerWeightsPath(const std::string& job_id, int64_t numbe
   return search::AnswerWeightsPath(WeightsPath(job_id), number);
 }
 
+std::string JobFiles::CheckpointFolder(const std::string& job_id) const {
+  return Folder(job_id) + "/checkpoint";
+}
+
+absl::Status JobFiles::RemoveCheckpoint(const std::string& job_id) const {
+  return RemoveAll(CheckpointFolder(job_id));
+}
+
 absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
   std::error_code error;
   std::filesystem::create_directories(Folder(job_id), error);
@@ -57,12 +72,7 @@ absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
   return absl::UnavailableError(absl::StrCat("cannot create ", Folder(job_id), ": ", error.message()));
 }
 
-absl::Status JobFiles::RemoveFolder(const std::string& job_id) const {
-  std::error_code error;
-  std::filesystem::remove_all(Folder(job_id), error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot remove ", Folder(job_id), ": ", error.message()));
-}
+absl::Status JobFiles::RemoveFolder(const std::string& job_id) const { return RemoveAll(Folder(job_id)); }
 
 std::vector<std::string> JobFiles::Folders() const {
   std::vector<std::string> ids;

@@ -1,4 +1,5 @@
-// The files of a job: DATA_DIR/jobs/{job}/ with worker.log and weights.safetensors.
+// The files of a job: DATA_DIR/jobs/{job}/ with worker.log, weights.safetensors and, until it has succeeded,
+// checkpoint/ (server/worker/checkpoint.h).
 //
 // Threading: thread-safe; ids must be well-formed (IsJobId, checked).
 #pragma once
@@ -21,6 +22,10 @@ class JobFiles {
   std::string WeightsPath(const std::string& job_id) const;
   // Of one of several targets' answers (search::AnswerWeightsPath).
   std::string AnswerWeightsPath(const std::string& job_id, int64_t number) const;
+
+  std::string CheckpointFolder(const std::string& job_id) const;
+  // OK if there is none.
+  absl::Status RemoveCheckpoint(const std::string& job_id) const;
 
   // UNAVAILABLE, naming the folder and the reason.
   absl::Status MakeFolder(const std::string& job_id) const;

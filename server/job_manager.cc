@@ -16,18 +16,9 @@
 namespace precis::server {
 namespace {
 
-constexpr char kShutDown[] = "the server was shut down while this job was running";
-constexpr char kServerStopped[] = "the server stopped while this job was running";
+constexpr char kServerStopped[] = "the server was stopped while the job was running";
 
 int64_t NowUs() { return absl::ToUnixMicros(absl::Now()); }
-
-// The state in which a job ends whose worker did not deliver a result.
-absl::Status MoveToFailure(JobRecord& job, const std::string& error) {
-  const bool cancelled = job.cancel_requested;
-  absl::Status moved = MoveJob(job, cancelled ? JobState::kCancelled : JobState::kFailed, NowUs());
-  if (moved.ok() && !cancelled) job.error = error;
-  return moved;
-}
 
 }  // namespace
 
@@ -44,7 +35,7 @@ JobManager::~JobManager() {
     std::unique_lock lock(mutex_);
     draining_ = true;
     for (auto& [job_id, run] : runs_) {
-      StopRun(job_id, run);
+      StopRun(job_id, run, WorkerDirective::kPause);
       run.kill_at = Clock::now();
     }
     Changed();
@@ -62,23 +53,26 @@ void JobManager::Start(const std::string& server_address) {
 
 absl::Status JobManager::Recover() {
   std::set<std::string> known;
+  std::vector<std::string> orphaned;
+  std::vector<std::string> waiting;
   JobQuery query{.newest_first = false, .limit = 500};
   for (bool more = true; more;) {
     absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs(query);
     if (!page.ok()) return page.status();
     for (const JobRecord& job : page->items) {
       known.insert(job.id);
-      if (job.state == JobState::kPending) {
-        std::lock_guard lock(mutex_);
-        queue_.push_back(job.id);
-      } else if (job.state == JobState::kRunning) {
-        absl::Status ended = EndRun(job.id, absl::UnavailableError(kServerStopped));
-        if (!ended.ok()) return ended;
-      }
+      if (job.state == JobState::kPending) waiting.push_back(job.id);
+      if (job.state == JobState::kRunning) orphaned.push_back(job.id);
     }
     query.after_key = page->last_key;
     more = page->more;
   }
+  for (const std::string& job_id : orphaned) {
+    if (absl::Status status = EndRun(job_id, absl::UnavailableError(kServerStopped), true); !status.ok()) {
+      return status;
+    }
+  }
+  for (const std::string& job_id : waiting) Enqueue(job_id);
   for (const std::string& folder : files_.Folders()) {
     if (!known.contains(folder)) (void)files_.RemoveFolder(folder);
   }
@@ -97,53 +91,8 @@ absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
   absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
   if (!stored.ok() || stored->id != job.id) return stored;
   spdlog::info("job {}: queued", job.id);
-  std::lock_guard lock(mutex_);
-  queue_.push_back(job.id);
-  Changed();
+  Enqueue(job.id);
   return stored;
-}
-
-absl::StatusOr<JobRecord> JobManager::Cancel(const std::string& job_id) {
-  absl::StatusOr<JobRecord> job =
-      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
-        if (record.state == JobState::kCancelled) return Disposition::kKeep;
-        if (IsTerminal(record.state)) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("job ", job_id, " has ended already: it is ", JobStateName(record.state), "."));
-        }
-        record.cancel_requested = true;
-        if (record.state == JobState::kPending) {
-          absl::Status moved = MoveJob(record, JobState::kCancelled, NowUs());
-          if (!moved.ok()) return moved;
-        }
-        return Disposition::kKeep;
-      });
-  if (!job.ok()) return job;
-  hub_->Notify(job_id);
-  spdlog::info("job {}: cancelled", job_id);
-  std::lock_guard lock(mutex_);
-  std::erase(queue_, job_id);
-  if (auto run = runs_.find(job_id); run != runs_.end()) StopRun(job_id, run->second);
-  return job;
-}
-
-absl::Status JobManager::Delete(const std::string& job_id) {
-  absl::StatusOr<JobRecord> job =
-      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
-        if (record.state == JobState::kRunning) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("job ", job_id, " is running. Cancel it first, then delete it."));
-        }
-        return Disposition::kErase;
-      });
-  if (!job.ok()) return job.status();
-  {
-    std::lock_guard lock(mutex_);
-    std::erase(queue_, job_id);
-  }
-  hub_->Notify(job_id);
-  spdlog::info("job {}: deleted", job_id);
-  return files_.RemoveFolder(job_id);
 }
 
 JobCounts JobManager::Counts() {
@@ -174,8 +123,14 @@ absl::StatusOr<WorkOrder> JobManager::StartWork(const std::string& job_id, const
         return Disposition::kKeep;
       });
   if (!job.ok()) return job.status();
-  return WorkOrder{
-      .spec = job->spec, .fingerprint = job->plan.fingerprint, .weights_path = files_.WeightsPath(job_id)};
+  return WorkOrder{.spec = job->spec,
+                   .fingerprint = job->plan.fingerprint,
+                   .weights_path = files_.WeightsPath(job_id),
+                   .checkpoint_folder = files_.CheckpointFolder(job_id),
+                   .last_batch = job->last_batch,
+                   .candidates_reported = job->candidates_reported,
+                   .fraction = job->progress.fraction,
+                   .checkpoint_interval = options_.checkpoint_interval};
 }
 
 absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, const std::string& secret,
@@ -187,8 +142,7 @@ absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, co
   }
   std::lock_guard lock(mutex_);
   auto run = runs_.find(job_id);
-  const bool go_on = run != runs_.end() && !run->second.told_to_stop;
-  return go_on ? WorkerDirective::kContinue : WorkerDirective::kCancel;
+  return run != runs_.end() ? run->second.told : WorkerDirective::kCancel;
 }
 
 absl::Status JobManager::Finish(const std::string& job_id, const std::string& secret,
@@ -196,7 +150,10 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
                                 const std::string& worker_version) {
   if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
   if (!outcome.ok()) {
-    if (absl::Status status = EndRun(job_id, outcome.status()); !status.ok()) return status;
+    // A worker that was stopped has failed at nothing.
+    absl::Status status = absl::IsCancelled(outcome.status()) ? EndIfCancelled(job_id)
+                                                              : EndRun(job_id, outcome.status(), false);
+    if (!status.ok()) return status;
   } else {
     absl::StatusOr<Page<search::Candidate>> final_candidate =
         store_->QueryCandidates({.job_id = job_id, .number = outcome->final_candidate});
@@ -208,13 +165,13 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
     absl::StatusOr<JobRecord> job =
         store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
           if (IsTerminal(record.state)) return Disposition::kKeep;
-          if (record.cancel_requested) {
-            absl::Status moved = MoveToFailure(record, "");
-            if (!moved.ok()) return moved;
-            return Disposition::kKeep;
-          }
-          absl::Status moved = MoveJob(record, JobState::kSucceeded, NowUs());
+          const bool cancelled = record.cancel_requested;
+          absl::Status moved =
+              MoveJob(record, cancelled ? JobState::kCancelled : JobState::kSucceeded, NowUs());
           if (!moved.ok()) return moved;
+          record.pause_requested = false;
+          record.notice.clear();
+          if (cancelled) return Disposition::kKeep;
           record.result = *outcome;
           if (!worker_version.empty()) record.worker_version = worker_version;
           return Disposition::kKeep;
@@ -222,6 +179,7 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
     if (!job.ok()) return job.status();
     hub_->Notify(job_id);
     spdlog::info("job {}: {}", job_id, JobStateName(job->state));
+    if (job->state == JobState::kSucceeded) (void)files_.RemoveCheckpoint(job_id);
   }
   std::lock_guard lock(mutex_);
   if (auto run = runs_.find(job_id); run != runs_.end()) {
@@ -235,30 +193,15 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
 void JobManager::Drain() {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  for (auto& [job_id, run] : runs_) StopRun(job_id, run);
+  for (auto& [job_id, run] : runs_) StopRun(job_id, run, WorkerDirective::kPause);
   if (thread_.joinable()) wake_.wait(lock, [this] { return runs_.empty(); });
 }
 
-absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& failure) {
-  bool draining = false;
-  {
-    std::lock_guard lock(mutex_);
-    draining = draining_;
-  }
-  bool ended = false;
-  absl::StatusOr<JobRecord> job =
-      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
-        if (IsTerminal(record.state)) return Disposition::kKeep;
-        ended = true;
-        absl::Status moved = MoveToFailure(record, draining ? kShutDown : std::string(failure.message()));
-        if (!moved.ok()) return moved;
-        return Disposition::kKeep;
-      });
-  if (!job.ok() || !ended) return job.status();
-  hub_->Notify(job_id);
-  spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), job->error.empty() ? "" : ": ",
-               job->error);
-  return absl::OkStatus();
+absl::Status JobManager::EndIfCancelled(const std::string& job_id) {
+  absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs({.id = job_id});
+  if (!page.ok()) return page.status();
+  if (page->items.empty() || !page->items[0].cancel_requested) return absl::OkStatus();
+  return EndRun(job_id, absl::CancelledError("cancelled"), false);
 }
 
 }  // namespace precis::server

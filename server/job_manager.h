@@ -1,10 +1,13 @@
 // JobManager: moves jobs through their life. It owns the queue, starts a worker for each running job,
-// takes in what workers report, cancels, and cleans up when one dies.
+// takes in what workers report, pauses, cancels, and starts another worker when one is lost.
 //
 //   submitted ─► PENDING ─(a slot is free)─► RUNNING, worker started ─► the worker says how it went
-//                                              │ cancel, server shutting down: the worker is told to stop
-//                                              ▼ (SIGTERM and by its next report), after a grace killed
-//                                            its process has ended ─► slot free
+//                   ▲ resume, retry            │ cancel, pause, server shutting down: the worker is told to
+//                   stop │                          ▼ (SIGTERM and by its next report), after a grace killed
+//     PAUSED, FAILED, CANCELLED              its process has ended ─► slot free
+//
+// A worker that dies, or falls silent, is followed by another one, which goes on from the last checkpoint; so
+// are the workers of a server that was shut down or died. Their jobs are RUNNING meanwhile.
 //
 // The store has the truth; what is kept here (queue, secrets, deadlines) can be made anew from it.
 //
@@ -17,6 +20,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -35,21 +39,37 @@ namespace precis::server {
 struct JobManagerOptions {
   std::string data_dir;
   int max_concurrent_jobs = 1;
-  // How long a worker that was told to stop may take before it is killed.
+  // How long a worker that was told to stop may take before it is killed; and one that is to leave a
+  // checkpoint, as for a pause or when the server shuts down.
   absl::Duration stop_grace = absl::Milliseconds(1500);
+  absl::Duration checkpoint_grace = absl::Seconds(20);
+  // Between two checkpoints of a job: so much work is lost with a worker at most, and what was begun before
+  // it.
+  absl::Duration checkpoint_interval = absl::Seconds(10);
   // How long a worker may live on after it has delivered its outcome.
   absl::Duration exit_grace = absl::Seconds(30);
-  // A worker that is silent for so long is killed and its job FAILED.
+  // A worker that is silent for so long is killed.
   absl::Duration silence_limit = absl::Minutes(2);
+  // A job whose workers die one after another, so many more times without getting any further, is FAILED.
+  int restart_limit = 5;
+  // Before a worker is started again; twice as long each time without getting further, up to the longest.
+  absl::Duration first_restart_pause = absl::Seconds(1);
+  absl::Duration longest_restart_pause = absl::Minutes(1);
 };
 
-enum class WorkerDirective { kContinue, kCancel };
+enum class WorkerDirective { kContinue, kCancel, kPause };  // kPause: leave a checkpoint first
 
 // What a worker is to do.
 struct WorkOrder {
   std::string spec;  // JobRecord::spec
   std::string fingerprint;
   std::string weights_path;
+  std::string checkpoint_folder;
+  // What has been taken in of the job's earlier workers.
+  int64_t last_batch = 0;
+  int64_t candidates_reported = 0;
+  double fraction = 0;
+  absl::Duration checkpoint_interval;
 };
 
 struct JobCounts {
@@ -64,8 +84,9 @@ class JobManager {
   // Kills workers that still run and waits for them.
   ~JobManager();
 
-  // Takes over what an earlier server left: PENDING jobs are queued; RUNNING ones, whose workers died with
-  // it, become FAILED, or CANCELLED if that had been asked for; folders of deleted jobs go. Call first, once.
+  // Takes over what an earlier server left: RUNNING jobs, whose workers died with it, are queued first, and
+  // become PAUSED or CANCELLED where that had been asked for; then PENDING ones; folders of deleted jobs go.
+  // Call first, once.
   absl::Status Recover();
   // Begins to start workers, which will find the WorkerService at `server_address`. Call once.
   void Start(const std::string& server_address);
@@ -75,6 +96,14 @@ class JobManager {
   absl::StatusOr<JobRecord> Submit(JobRecord job);
   // NOT_FOUND; FAILED_PRECONDITION if the job has ended otherwise than by cancelling.
   absl::StatusOr<JobRecord> Cancel(const std::string& job_id);
+  // A RUNNING job leaves a checkpoint and becomes PAUSED once its worker has ended. NOT_FOUND;
+  // FAILED_PRECONDITION if the job has ended.
+  absl::StatusOr<JobRecord> Pause(const std::string& job_id);
+  // PAUSED to PENDING. NOT_FOUND; FAILED_PRECONDITION if the job has ended or is about to be PAUSED.
+  absl::StatusOr<JobRecord> Resume(const std::string& job_id);
+  // FAILED or CANCELLED to PENDING: it goes on from the last checkpoint. NOT_FOUND; FAILED_PRECONDITION for
+  // one that is neither.
+  absl::StatusOr<JobRecord> Retry(const std::string& job_id);
   // NOT_FOUND; FAILED_PRECONDITION while the job is RUNNING.
   absl::Status Delete(const std::string& job_id);
   JobCounts Counts();
@@ -86,12 +115,14 @@ class JobManager {
   absl::StatusOr<WorkerDirective> Report(const std::string& job_id, const std::string& secret,
                                          const WorkerBatch& batch);
   // The job becomes SUCCEEDED with its result; or, from an error, FAILED; CANCELLED if that was asked for.
-  // A worker_version that is not empty replaces StartWork's.
+  // After CANCELLED of a worker that was stopped for another reason, its end decides. A worker_version that
+  // is not empty replaces StartWork's.
   absl::Status Finish(const std::string& job_id, const std::string& secret,
                       const absl::StatusOr<search::SearchResult>& outcome, const std::string& worker_version);
 
-  // Shuts down: refuses new jobs, starts none, stops the workers; running jobs become FAILED. Returns when
-  // all workers have ended, killing those that take longer than the grace.
+  // Shuts down: refuses new jobs, starts none, has the workers leave a checkpoint and end; the next server
+  // goes on with their jobs. Returns when all workers have ended, killing those that take longer than the
+  // grace.
   void Drain();
 
  private:
@@ -103,23 +134,47 @@ class JobManager {
     Clock::time_point heard;                               // last sign of life
     Clock::time_point kill_at = Clock::time_point::max();  // when patience ends
     bool launched = false;
-    bool told_to_stop = false;
+    WorkerDirective told = WorkerDirective::kContinue;
     bool silent = false;  // killed because it was
+  };
+
+  struct Waiting {
+    std::string job_id;
+    Clock::time_point not_before = Clock::time_point::min();
+  };
+
+  // How often a job's worker was lost in a row, and how far the job had come then.
+  struct Losses {
+    int in_a_row = 0;
+    double fraction = -1;
   };
 
   void Loop();
   void Launch(const std::string& job_id);
   void Forget(const std::string& job_id);
   void OnExit(const std::string& job_id, const WorkerExit& exit);
-  // Moves a RUNNING job to the state that `failure` calls for; one that has ended stays as it is.
-  absl::Status EndRun(const std::string& job_id, const absl::Status& failure);
+  // Of a job without worker: a RUNNING one goes where somebody asked it to go; else it becomes FAILED, or, if
+  // its worker was `lost`, stays RUNNING and is queued again.
+  absl::Status EndRun(const std::string& job_id, const absl::Status& failure, bool lost);
+  // CANCELLED, if that was asked for; else as it is.
+  absl::Status EndIfCancelled(const std::string& job_id);
+  // What a lost worker means for the job; the pause before the next one, or none: too many were lost.
+  std::optional<absl::Duration> CountLoss(const JobRecord& job);
+  // Mutates a job, tells its watchers, logs `what` happened.
+  absl::StatusOr<JobRecord> Move(const std::string& job_id, const char* what, const Store::Mutation& mutate);
+  // Ends the run of a job that is to stop, or the wait for one. Returns the job as it stands.
+  absl::StatusOr<JobRecord> Stop(const std::string& job_id, JobRecord job, WorkerDirective how);
+  void Enqueue(const std::string& job_id, absl::Duration pause = absl::ZeroDuration());
   absl::Status Authenticate(const std::string& job_id, const std::string& secret);
 
   // With mutex_ held.
   void Changed();
-  bool CanLaunch() const;
+  // The first in the queue that may start now; the queue's end if none may.
+  std::deque<Waiting>::iterator NextToLaunch();
+  // Whether the job was in the queue.
+  bool LeaveQueue(const std::string& job_id);
   Clock::time_point NextDeadline() const;
-  void StopRun(const std::string& job_id, Run& run);
+  void StopRun(const std::string& job_id, Run& run, WorkerDirective how);
   void WatchOverRuns();
 
   Store* const store_;
@@ -133,8 +188,9 @@ class JobManager {
   // Guarded by mutex_.
   std::mutex mutex_;
   std::condition_variable wake_;  // of Loop, and of those who wait for the last run to end
-  std::deque<std::string> queue_;
+  std::deque<Waiting> queue_;
   std::map<std::string, Run> runs_;
+  std::map<std::string, Losses> losses_;
   bool draining_ = false;
   bool stopping_ = false;
   bool changed_ = false;  // Loop has something to look at

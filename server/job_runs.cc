@@ -17,8 +17,25 @@ constexpr int kSecretBytes = 32;
 
 }  // namespace
 
-bool JobManager::CanLaunch() const {
-  return !draining_ && !queue_.empty() && runs_.size() < static_cast<size_t>(options_.max_concurrent_jobs);
+std::deque<JobManager::Waiting>::iterator JobManager::NextToLaunch() {
+  if (draining_ || runs_.size() >= static_cast<size_t>(options_.max_concurrent_jobs)) return queue_.end();
+  const Clock::time_point now = Clock::now();
+  // The worker that a retried job had may not have ended yet.
+  return std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& waiting) {
+    return waiting.not_before <= now && !runs_.contains(waiting.job_id);
+  });
+}
+
+bool JobManager::LeaveQueue(const std::string& job_id) {
+  return std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.job_id == job_id; }) > 0;
+}
+
+void JobManager::Enqueue(const std::string& job_id, absl::Duration pause) {
+  std::lock_guard lock(mutex_);
+  Waiting waiting{.job_id = job_id};
+  if (pause > absl::ZeroDuration()) waiting.not_before = Clock::now() + absl::ToChronoNanoseconds(pause);
+  queue_.push_back(std::move(waiting));
+  Changed();
 }
 
 void JobManager::Changed() {
@@ -28,6 +45,11 @@ void JobManager::Changed() {
 
 JobManager::Clock::time_point JobManager::NextDeadline() const {
   Clock::time_point next = Clock::time_point::max();
+  if (!draining_ && runs_.size() < static_cast<size_t>(options_.max_concurrent_jobs)) {
+    for (const Waiting& waiting : queue_) {
+      if (!runs_.contains(waiting.job_id)) next = std::min(next, waiting.not_before);
+    }
+  }
   for (const auto& [job_id, run] : runs_) {
     if (!run.launched) continue;
     next = std::min({next, run.kill_at, run.heard + absl::ToChronoNanoseconds(options_.silence_limit)});
@@ -40,13 +62,15 @@ void JobManager::Loop() {
     std::vector<std::string> launches;
     {
       std::unique_lock lock(mutex_);
-      if (!CanLaunch()) wake_.wait_until(lock, NextDeadline(), [this] { return changed_; });
+      if (NextToLaunch() == queue_.end()) {
+        wake_.wait_until(lock, NextDeadline(), [this] { return changed_; });
+      }
       changed_ = false;
       if (stopping_) return;
       WatchOverRuns();
-      while (CanLaunch()) {
-        launches.push_back(queue_.front());
-        queue_.pop_front();
+      for (auto next = NextToLaunch(); next != queue_.end(); next = NextToLaunch()) {
+        launches.push_back(next->job_id);
+        queue_.erase(next);
         runs_[launches.back()] = Run{.secret = RandomHex(kSecretBytes), .heard = Clock::now()};
       }
     }
@@ -70,10 +94,12 @@ void JobManager::WatchOverRuns() {
   }
 }
 
-void JobManager::StopRun(const std::string& job_id, Run& run) {
-  if (run.told_to_stop) return;
-  run.told_to_stop = true;
-  run.kill_at = std::min(run.kill_at, Clock::now() + absl::ToChronoNanoseconds(options_.stop_grace));
+void JobManager::StopRun(const std::string& job_id, Run& run, WorkerDirective how) {
+  if (run.told == how || run.told == WorkerDirective::kCancel) return;
+  run.told = how;
+  const absl::Duration grace =
+      how == WorkerDirective::kCancel ? options_.stop_grace : options_.checkpoint_grace;
+  run.kill_at = std::min(run.kill_at, Clock::now() + absl::ToChronoNanoseconds(grace));
   if (run.launched) (void)launcher_->Stop(job_id, false);
   Changed();
 }
@@ -82,12 +108,16 @@ void JobManager::Launch(const std::string& job_id) {
   bool stopped = false;
   {
     std::lock_guard lock(mutex_);
-    stopped = runs_.at(job_id).told_to_stop;
+    stopped = runs_.at(job_id).told != WorkerDirective::kContinue;
   }
-  // Shutting down, and the next server will start it; or cancelled in the queue.
-  if (stopped) return Forget(job_id);
+  if (stopped) {
+    // Shutting down, and the next server will start it; or cancelled, or paused, on the way from the queue.
+    (void)EndRun(job_id, absl::CancelledError("stopped"), true);
+    return Forget(job_id);
+  }
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (record.state == JobState::kRunning) return Disposition::kKeep;  // after another worker
         absl::Status moved = MoveJob(record, JobState::kRunning, absl::ToUnixMicros(absl::Now()));
         if (!moved.ok()) return moved;
         return Disposition::kKeep;
@@ -114,7 +144,7 @@ void JobManager::Launch(const std::string& job_id) {
   }
   if (!started.ok()) {
     spdlog::error("job {}: {}", job_id, std::string(started.message()));
-    if (absl::Status ended = EndRun(job_id, started); !ended.ok()) {
+    if (absl::Status ended = EndRun(job_id, started, false); !ended.ok()) {
       spdlog::error("job {}: cannot be marked failed: {}", job_id, ended.ToString());
     }
     return Forget(job_id);
@@ -124,7 +154,7 @@ void JobManager::Launch(const std::string& job_id) {
   auto run = runs_.find(job_id);
   if (run == runs_.end()) return;  // it has ended already
   run->second.launched = true;
-  if (run->second.told_to_stop) (void)launcher_->Stop(job_id, false);
+  if (run->second.told != WorkerDirective::kContinue) (void)launcher_->Stop(job_id, false);
   Changed();
 }
 
@@ -146,7 +176,7 @@ void JobManager::OnExit(const std::string& job_id, const WorkerExit& exit) {
                                     : absl::StrCat("the worker died: ", exit.description);
   const std::string tail = files_.LogTail(job_id);
   if (!tail.empty()) absl::StrAppend(&reason, ". Its log ends: ", tail);
-  absl::Status ended = EndRun(job_id, absl::InternalError(reason));
+  absl::Status ended = EndRun(job_id, absl::InternalError(reason), true);
   if (!ended.ok() && !absl::IsNotFound(ended)) {
     spdlog::error("job {}: cannot be marked ended: {}", job_id, ended.ToString());
   }

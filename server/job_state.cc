@@ -13,10 +13,15 @@ struct Move {
 
 constexpr Move kMoves[] = {
     {JobState::kPending, JobState::kRunning},    // its worker is being started
+    {JobState::kPending, JobState::kPaused},     // paused in the queue
     {JobState::kPending, JobState::kCancelled},  // cancelled in the queue
     {JobState::kRunning, JobState::kSucceeded},  // the worker delivered its result
-    {JobState::kRunning, JobState::kFailed},     // the worker failed, died or could not be started
+    {JobState::kRunning, JobState::kFailed},     // the worker failed, could not be started, or died too often
+    {JobState::kRunning, JobState::kPaused},     // paused, and the worker has ended
     {JobState::kRunning, JobState::kCancelled},  // cancelled, and the worker has ended
+    {JobState::kPaused, JobState::kPending},     // resumed
+    {JobState::kPaused, JobState::kCancelled},  {JobState::kFailed, JobState::kPending},  // retried
+    {JobState::kCancelled, JobState::kPending},                                           // retried
 };
 
 }  // namespace
@@ -33,15 +38,14 @@ const char* JobStateName(JobState state) {
       return "FAILED";
     case JobState::kCancelled:
       return "CANCELLED";
+    case JobState::kPaused:
+      return "PAUSED";
   }
   return "";
 }
 
 bool IsTerminal(JobState state) {
-  for (const Move& move : kMoves) {
-    if (move.from == state) return false;
-  }
-  return true;
+  return state == JobState::kSucceeded || state == JobState::kFailed || state == JobState::kCancelled;
 }
 
 bool CanMove(JobState from, JobState to) {
@@ -57,8 +61,8 @@ absl::Status MoveJob(JobRecord& job, JobState to, int64_t now_us) {
                                                       " and cannot become ", JobStateName(to)));
   }
   job.state = to;
-  if (to == JobState::kRunning) job.started_us = now_us;
-  if (IsTerminal(to)) job.ended_us = now_us;
+  if (to == JobState::kRunning && job.started_us == 0) job.started_us = now_us;
+  job.ended_us = IsTerminal(to) ? now_us : 0;
   return absl::OkStatus();
 }
 

@@ -28,6 +28,8 @@ struct Options {
   std::string data_dir;
   std::string listen = "127.0.0.1:7070";
   int max_concurrent_jobs = 1;
+  double checkpoint_interval_s = 10;
+  double silence_limit_s = 120;
   std::string worker;
   std::string log_level = "info";
   std::string port_file;
@@ -40,6 +42,14 @@ void AddOptions(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--max-concurrent-jobs", options.max_concurrent_jobs, "Jobs that may run at once")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--checkpoint-interval", options.checkpoint_interval_s,
+                 "Seconds of work that a lost worker may cost a job")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--silence-limit", options.silence_limit_s,
+                 "Seconds without a sign of life after which a worker is replaced")
+      ->check(CLI::Range(5.0, 86400.0))
       ->capture_default_str();
   app.add_option("--worker", options.worker, "The worker program; default: precis-worker beside precisd")
       ->envname("PRECIS_WORKER");
@@ -95,9 +105,13 @@ absl::Status Serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<std::unique_ptr<PrecisServer>> server = PrecisServer::Start(
-      *address, {.data_dir = options.data_dir, .max_concurrent_jobs = options.max_concurrent_jobs},
-      *std::move(store), std::make_unique<LocalLauncher>(worker));
+  absl::StatusOr<std::unique_ptr<PrecisServer>> server =
+      PrecisServer::Start(*address,
+                          {.data_dir = options.data_dir,
+                           .max_concurrent_jobs = options.max_concurrent_jobs,
+                           .checkpoint_interval = absl::Seconds(options.checkpoint_interval_s),
+                           .silence_limit = absl::Seconds(options.silence_limit_s)},
+                          *std::move(store), std::make_unique<LocalLauncher>(worker));
   if (!server.ok()) return server.status();
   spdlog::info("precisd {} listens on {}, data in {}", PRECIS_VERSION,
                ListenAddress{address->host, (*server)->port()}.Text(), options.data_dir);

@@ -123,14 +123,33 @@ grpc::ServerWriteReactor<v1::JobEvent>* SearchServiceImpl::WatchJob(grpc::Callba
   return WatchStream::Start(store_, hub_, *job_id, request->after_event());
 }
 
-grpc::Status SearchServiceImpl::CancelJob(grpc::ServerContext* /*context*/,
-                                          const v1::CancelJobRequest* request, v1::Job* response) {
-  absl::StatusOr<std::string> job_id = ParseJobName(request->name(), "name");
+grpc::Status SearchServiceImpl::Ask(const std::string& name, Request request, v1::Job* response) {
+  absl::StatusOr<std::string> job_id = ParseJobName(name, "name");
   if (!job_id.ok()) return ToGrpcStatus(job_id.status());
-  absl::StatusOr<JobRecord> job = manager_->Cancel(*job_id);
+  absl::StatusOr<JobRecord> job = (manager_->*request)(*job_id);
   if (!job.ok()) return ToGrpcStatus(job.status());
   *response = JobToWire(*job);
   return grpc::Status::OK;
+}
+
+grpc::Status SearchServiceImpl::CancelJob(grpc::ServerContext* /*context*/,
+                                          const v1::CancelJobRequest* request, v1::Job* response) {
+  return Ask(request->name(), &JobManager::Cancel, response);
+}
+
+grpc::Status SearchServiceImpl::PauseJob(grpc::ServerContext* /*context*/, const v1::PauseJobRequest* request,
+                                         v1::Job* response) {
+  return Ask(request->name(), &JobManager::Pause, response);
+}
+
+grpc::Status SearchServiceImpl::ResumeJob(grpc::ServerContext* /*context*/,
+                                          const v1::ResumeJobRequest* request, v1::Job* response) {
+  return Ask(request->name(), &JobManager::Resume, response);
+}
+
+grpc::Status SearchServiceImpl::RetryJob(grpc::ServerContext* /*context*/, const v1::RetryJobRequest* request,
+                                         v1::Job* response) {
+  return Ask(request->name(), &JobManager::Retry, response);
 }
 
 grpc::Status SearchServiceImpl::DeleteJob(grpc::ServerContext* /*context*/,

@@ -33,6 +33,12 @@ class SearchServiceImpl final
                                                    const v1::WatchJobRequest* request) override;
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::Job* response) override;
+  grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
+                        v1::Job* response) override;
+  grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                        v1::Job* response) override;
   grpc::Status DeleteJob(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
                          google::protobuf::Empty* response) override;
   grpc::Status ListCandidates(grpc::ServerContext* context, const v1::ListCandidatesRequest* request,
@@ -53,7 +59,11 @@ class SearchServiceImpl final
                              v1::ServerInfo* response) override;
 
  private:
+  using Request = absl::StatusOr<JobRecord> (JobManager::*)(const std::string& job_id);
+
   absl::StatusOr<JobRecord> FindJob(const std::string& name, const char* field);
+  // What a client asks of a job.
+  grpc::Status Ask(const std::string& name, Request request, v1::Job* response);
 
   Store* const store_;
   JobManager* const manager_;

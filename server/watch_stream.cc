@@ -53,7 +53,7 @@ absl::Status WatchStream::Open(const std::string& job_id) {
     return absl::OutOfRangeError(absl::StrCat("after_event: the job has no event number ", sent_,
                                               " yet. Watch from 0 to see them all."));
   }
-  complete_ = EndsTheLog(last->items[0]);
+  complete_ = EndsTheLog(last->items[0]) && !last->more;
   return absl::OkStatus();
 }
 
@@ -72,7 +72,8 @@ absl::Status WatchStream::Fill() {
     }
     waiting_.push_back(EventToWire(job_, event, &candidate));
     sent_ = event.number;
-    complete_ = EndsTheLog(event);
+    // What was retried went on after it had ended.
+    complete_ = EndsTheLog(event) && !page->more;
   }
   return absl::OkStatus();
 }

@@ -35,6 +35,11 @@ grpc::Status WorkerServiceImpl::StartWork(grpc::ServerContext* context, const v1
   }
   response->set_plan_fingerprint(order->fingerprint);
   response->set_weights_path(order->weights_path);
+  response->set_checkpoint_folder(order->checkpoint_folder);
+  response->set_last_batch(order->last_batch);
+  response->set_candidates_reported(order->candidates_reported);
+  response->set_fraction(order->fraction);
+  response->set_checkpoint_interval_s(absl::ToDoubleSeconds(order->checkpoint_interval));
   return grpc::Status::OK;
 }
 
@@ -45,8 +50,9 @@ grpc::Status WorkerServiceImpl::ReportBatch(grpc::ServerContext* context,
   if (!batch.ok()) return ToGrpcStatus(batch.status());
   absl::StatusOr<WorkerDirective> directive = manager_->Report(request->job(), Secret(*context), *batch);
   if (!directive.ok()) return ToGrpcStatus(directive.status());
-  response->set_directive(*directive == WorkerDirective::kCancel ? v1::DIRECTIVE_CANCEL
-                                                                 : v1::DIRECTIVE_CONTINUE);
+  response->set_directive(*directive == WorkerDirective::kCancel  ? v1::DIRECTIVE_CANCEL
+                          : *directive == WorkerDirective::kPause ? v1::DIRECTIVE_PAUSE
+                                                                  : v1::DIRECTIVE_CONTINUE);
   return grpc::Status::OK;
 }
 

@@ -15,9 +15,9 @@
 
 namespace precis::server {
 
-// PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED; PENDING -> CANCELLED. Never backwards
-// (job_state.h has the table).
-enum class JobState { kPending, kRunning, kSucceeded, kFailed, kCancelled };
+// PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED, with PAUSED on the way; backwards only where somebody
+// asks for it (job_state.h has the table). The numbers are those of the store: append.
+enum class JobState { kPending, kRunning, kSucceeded, kFailed, kCancelled, kPaused };
 
 // What a plan says about a job, kept so that it can be shown without compiling it again.
 struct PlanSummary {
@@ -49,11 +49,15 @@ struct JobRecord {
   JobState state = JobState::kPending;
   std::string error;  // FAILED: why, for people
   bool cancel_requested = false;
+  bool pause_requested = false;
+  std::string notice;    // for people: why it is PAUSED, or its worker was started again; "" = nothing to say
+  int64_t restarts = 0;  // how often a worker was started again after the last one was lost
   int64_t created_us = 0;  // microseconds since the Unix epoch; 0 = not yet
   int64_t started_us = 0;
   int64_t ended_us = 0;
-  search::Progress progress;  // the latest
-  int64_t last_batch = 0;     // number of the last worker batch applied
+  search::Progress progress;        // the latest
+  int64_t last_batch = 0;           // number of the last worker batch applied
+  int64_t candidates_reported = 0;  // in all batches applied, those measured again included
   std::optional<search::SearchResult> result;
   std::string worker_version;  // "LibTorch 1.13.1, CPU, 2 threads"
 };
@@ -64,7 +68,7 @@ struct Event {
   int64_t time_us = 0;
   enum class Kind { kState, kProgress, kCandidate } kind = Kind::kState;
   JobState state = JobState::kPending;  // kState
-  std::string message;                  // kState: the error, if any
+  std::string message;                  // kState: the error, else the notice, if any
   search::Progress progress;            // kProgress
   int64_t candidate_number = 0;         // kCandidate: read it from the candidates
 };

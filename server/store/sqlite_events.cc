@@ -51,7 +51,7 @@ absl::StatusOr<Page<Event>> ReadEvents(Connection& connection, const EventQuery&
     event.number = select.Int();
     event.time_us = select.Int();
     event.kind = select.Value(Event::Kind::kCandidate);
-    event.state = select.Value(JobState::kCancelled);
+    event.state = select.Value(JobState::kPaused);
     event.message = select.Text();
     event.candidate_number = select.Int();
     if (event.kind == Event::Kind::kProgress) event.progress = ReadProgress(select);

@@ -15,7 +15,7 @@ namespace {
 constexpr char kJobColumns[] =
     "id, request_id, spec, spec_digest, display_name, fingerprint, constrained, target, cheapest, dearest, "
     "total_steps, total_macs, parameters, state, error, cancel_requested, created_us, started_us, ended_us, "
-    "last_batch, worker_version, ";
+    "last_batch, worker_version, pause_requested, notice, restarts, candidates_reported, ";
 
 absl::Status InsertPlanRows(Connection& connection, const JobRecord& job) {
   const PlanSummary& plan = job.plan;
@@ -78,7 +78,7 @@ JobRecord ReadJobRow(Statement& row) {
   job.plan.total_steps = row.Int();
   job.plan.total_macs = row.Int();
   job.plan.parameters = row.Int();
-  job.state = row.Value(JobState::kCancelled);
+  job.state = row.Value(JobState::kPaused);
   job.error = row.Text();
   job.cancel_requested = row.Bool();
   job.created_us = row.Int();
@@ -86,6 +86,10 @@ JobRecord ReadJobRow(Statement& row) {
   job.ended_us = row.Int();
   job.last_batch = row.Int();
   job.worker_version = row.Text();
+  job.pause_requested = row.Bool();
+  job.notice = row.Text();
+  job.restarts = row.Int();
+  job.candidates_reported = row.Int();
   job.progress = ReadProgress(row);
   return job;
 }
@@ -180,9 +184,10 @@ search::Progress ReadProgress(Statement& row) {
 }
 
 absl::Status InsertJobRows(Connection& connection, const JobRecord& job) {
-  Statement insert = connection.Prepare(absl::StrCat(
-      "INSERT INTO jobs (", kJobColumns, kProgressColumns,
-      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ", kProgressParameters, ")"));
+  Statement insert = connection.Prepare(
+      absl::StrCat("INSERT INTO jobs (", kJobColumns, kProgressColumns,
+                   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ",
+                   kProgressParameters, ")"));
   const PlanSummary& plan = job.plan;
   std::optional<std::string> request_id;
   if (!job.request_id.empty()) request_id = job.request_id;
@@ -190,19 +195,20 @@ absl::Status InsertJobRows(Connection& connection, const JobRecord& job) {
               plan.fingerprint, plan.constrained, plan.target, plan.cheapest, plan.dearest, plan.total_steps,
               plan.total_macs, plan.parameters, static_cast<int64_t>(job.state), job.error,
               job.cancel_requested, job.created_us, job.started_us, job.ended_us, job.last_batch,
-              job.worker_version);
+              job.worker_version, job.pause_requested, job.notice, job.restarts, job.candidates_reported);
   BindProgress(insert, job.progress);
   if (absl::Status status = insert.Run(); !status.ok()) return status;
   return InsertPlanRows(connection, job);
 }
 
 absl::Status UpdateJobRows(Connection& connection, const JobRecord& job) {
-  Statement update = connection.Prepare(
-      absl::StrCat("UPDATE jobs SET (state, error, cancel_requested, started_us, ended_us, last_batch, "
-                   "worker_version, ",
-                   kProgressColumns, ") = (?, ?, ?, ?, ?, ?, ?, ", kProgressParameters, ") WHERE id = ?"));
+  Statement update = connection.Prepare(absl::StrCat(
+      "UPDATE jobs SET (state, error, cancel_requested, started_us, ended_us, last_batch, "
+      "worker_version, pause_requested, notice, restarts, candidates_reported, ",
+      kProgressColumns, ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ", kProgressParameters, ") WHERE id = ?"));
   update.Bind(static_cast<int64_t>(job.state), job.error, job.cancel_requested, job.started_us, job.ended_us,
-              job.last_batch, job.worker_version);
+              job.last_batch, job.worker_version, job.pause_requested, job.notice, job.restarts,
+              job.candidates_reported);
   BindProgress(update, job.progress);
   if (absl::Status status = update.Bind(job.id).Run(); !status.ok()) return status;
   return PutResultRow(connection, job);

@@ -12,8 +12,8 @@ namespace {
 constexpr int64_t kApplicationId = 0x50726563;
 
 // A REAL that may be NaN allows NULL, which is how SQLite stores NaN. Every other column is NOT NULL.
-// states: 0 pending, 1 running, 2 succeeded, 3 failed, 4 cancelled. origins: 0 sampled, 1 reference,
-// 2 final. kinds: 0 state, 1 progress, 2 candidate. Times are microseconds since the Unix epoch.
+// states: 0 pending, 1 running, 2 succeeded, 3 failed, 4 cancelled, 5 paused. origins: 0 sampled, 1
+// reference, 2 final. kinds: 0 state, 1 progress, 2 candidate. Times are microseconds since the Unix epoch.
 constexpr const char* kMigrations[] = {
     R"sql(
 CREATE TABLE jobs (
@@ -174,6 +174,99 @@ ALTER TABLE events ADD COLUMN loader_wait_share REAL DEFAULT 0;
 ALTER TABLE results ADD COLUMN loader_wait_share REAL DEFAULT 0;
 ALTER TABLE results ADD COLUMN skipped_images INTEGER NOT NULL DEFAULT 0 CHECK (skipped_images >= 0);
 )sql",
+    // Jobs can be paused, and go on after their worker or the server was lost. A CHECK cannot be altered, so
+    // the tables are made anew.
+    R"sql(
+CREATE TABLE jobs_6 (
+  id TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
+  request_id TEXT UNIQUE CHECK (request_id <> ''),
+  spec BLOB NOT NULL,
+  spec_digest TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  constrained INTEGER NOT NULL CHECK (constrained >= 0),
+  target REAL NOT NULL,
+  cheapest REAL NOT NULL,
+  dearest REAL NOT NULL,
+  total_steps INTEGER NOT NULL CHECK (total_steps >= 0),
+  total_macs INTEGER NOT NULL CHECK (total_macs >= 0),
+  parameters INTEGER NOT NULL CHECK (parameters >= 0),
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
+  error TEXT NOT NULL,
+  cancel_requested INTEGER NOT NULL CHECK (cancel_requested IN (0, 1)),
+  created_us INTEGER NOT NULL,
+  started_us INTEGER NOT NULL,
+  ended_us INTEGER NOT NULL,
+  last_batch INTEGER NOT NULL CHECK (last_batch >= 0),
+  worker_version TEXT NOT NULL,
+  phase INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 5),
+  step INTEGER NOT NULL,
+  progress_steps INTEGER NOT NULL,
+  fraction REAL,
+  loss REAL,
+  train_accuracy REAL,
+  reward REAL,
+  cost REAL,
+  mean_entropy REAL,
+  mean_max_probability REAL,
+  rejected_steps INTEGER NOT NULL,
+  images_per_second REAL,
+  loader_wait_share REAL DEFAULT 0,
+  pause_requested INTEGER NOT NULL DEFAULT 0 CHECK (pause_requested IN (0, 1)),
+  notice TEXT NOT NULL DEFAULT '',
+  restarts INTEGER NOT NULL DEFAULT 0 CHECK (restarts >= 0),
+  candidates_reported INTEGER NOT NULL DEFAULT 0 CHECK (candidates_reported >= 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO jobs_6 (id, request_id, spec, spec_digest, display_name, fingerprint, constrained, target, cheapest,
+  dearest, total_steps, total_macs, parameters, state, error, cancel_requested, created_us,
+  started_us, ended_us, last_batch, worker_version, phase, step, progress_steps, fraction, loss,
+  train_accuracy, reward, cost, mean_entropy, mean_max_probability, rejected_steps, images_per_second,
+  loader_wait_share)
+  SELECT id, request_id, spec, spec_digest, display_name, fingerprint, constrained, target, cheapest,
+  dearest, total_steps, total_macs, parameters, state, error, cancel_requested, created_us,
+  started_us, ended_us, last_batch, worker_version, phase, step, progress_steps, fraction, loss,
+  train_accuracy, reward, cost, mean_entropy, mean_max_probability, rejected_steps, images_per_second,
+  loader_wait_share FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE jobs_6 RENAME TO jobs;
+CREATE INDEX jobs_by_time ON jobs (created_us, id);
+CREATE INDEX jobs_by_state ON jobs (state, created_us, id);
+
+CREATE TABLE events_6 (
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL CHECK (number >= 1),
+  time_us INTEGER NOT NULL,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+  state INTEGER CHECK (state BETWEEN 0 AND 5),
+  message TEXT,
+  candidate_number INTEGER,
+  phase INTEGER CHECK (phase BETWEEN 0 AND 5),
+  step INTEGER,
+  progress_steps INTEGER,
+  fraction REAL,
+  loss REAL,
+  train_accuracy REAL,
+  reward REAL,
+  cost REAL,
+  mean_entropy REAL,
+  mean_max_probability REAL,
+  rejected_steps INTEGER,
+  images_per_second REAL,
+  loader_wait_share REAL DEFAULT 0,
+  PRIMARY KEY (job_id, number),
+  CHECK ((kind = 0) = (state IS NOT NULL) AND (kind = 0) = (message IS NOT NULL)),
+  CHECK ((kind = 1) = (phase IS NOT NULL)),
+  CHECK ((kind = 2) = (candidate_number IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+INSERT INTO events_6 (job_id, number, time_us, kind, state, message, candidate_number, phase, step, progress_steps,
+  fraction, loss, train_accuracy, reward, cost, mean_entropy, mean_max_probability, rejected_steps,
+  images_per_second, loader_wait_share)
+  SELECT job_id, number, time_us, kind, state, message, candidate_number, phase, step, progress_steps,
+  fraction, loss, train_accuracy, reward, cost, mean_entropy, mean_max_probability, rejected_steps,
+  images_per_second, loader_wait_share FROM events;
+DROP TABLE events;
+ALTER TABLE events_6 RENAME TO events;
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {
@@ -187,7 +280,9 @@ absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sq
 
 int SchemaVersion() { return static_cast<int>(std::size(kMigrations)); }
 
-absl::Status MigrateSchema(Connection& writer, const std::string& path) {
+namespace {
+
+absl::Status Migrate(Connection& writer, const std::string& path) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(writer, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   absl::StatusOr<int64_t> version = ReadNumber(writer, "PRAGMA user_version");
@@ -214,7 +309,24 @@ absl::Status MigrateSchema(Connection& writer, const std::string& path) {
   const std::string mark =
       absl::StrCat("PRAGMA application_id=", kApplicationId, "; PRAGMA user_version=", SchemaVersion(), ";");
   if (absl::Status status = writer.Execute(mark); !status.ok()) return status;
+  absl::StatusOr<int64_t> orphans = ReadNumber(writer, "SELECT count(*) FROM pragma_foreign_key_check");
+  if (!orphans.ok()) return orphans.status();
+  if (*orphans > 0) {
+    return absl::DataLossError(
+        absl::StrCat(path, " has ", *orphans, " rows that belong to no other. It is as it was."));
+  }
   return transaction->Commit();
+}
+
+}  // namespace
+
+// Foreign keys are off meanwhile, since a table that is made anew is dropped first; they cannot be turned off
+// within a transaction.
+absl::Status MigrateSchema(Connection& writer, const std::string& path) {
+  if (absl::Status status = writer.Execute("PRAGMA foreign_keys=OFF"); !status.ok()) return status;
+  absl::Status migrated = Migrate(writer, path);
+  if (absl::Status status = writer.Execute("PRAGMA foreign_keys=ON"); !status.ok()) return status;
+  return migrated;
 }
 
 }  // namespace precis::server

@@ -22,7 +22,7 @@ Event StateEvent(const JobRecord& job) {
   event.time_us = NowUs();
   event.kind = Event::Kind::kState;
   event.state = job.state;
-  event.message = job.error;
+  event.message = job.error.empty() ? job.notice : job.error;
   return event;
 }
 
@@ -49,6 +49,7 @@ absl::StatusOr<std::optional<JobRecord>> FindRequest(Connection& connection, con
 
 absl::Status AppendBatchRows(Connection& connection, JobRecord job, const WorkerBatch& batch) {
   job.last_batch = batch.number;
+  job.candidates_reported += static_cast<int64_t>(batch.candidates.size());
   if (batch.progress) job.progress = *batch.progress;
   if (absl::Status status = UpdateJobRows(connection, job); !status.ok()) return status;
   Event event;
@@ -127,7 +128,7 @@ absl::StatusOr<JobRecord> SqliteStore::MutateJob(const std::string& id, const Mu
     if (!status.ok()) return status;
   } else {
     if (absl::Status status = UpdateJobRows(*writer_, job); !status.ok()) return status;
-    if (job.state != before->state) {
+    if (job.state != before->state || job.notice != before->notice) {
       if (absl::Status status = AppendEventRow(*writer_, id, StateEvent(job)); !status.ok()) return status;
     }
   }

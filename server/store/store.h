@@ -70,9 +70,9 @@ class Store {
   virtual absl::StatusOr<JobRecord> InsertJob(const JobRecord& job) = 0;
 
   // Reads the job, lets `mutate` change it, writes it back; all in one transaction. A change of state
-  // adds an event. kErase removes the job with its candidates and events instead. NOT_FOUND; an error
-  // from `mutate` is returned and nothing is written. id, request_id, spec, spec_digest, display_name,
-  // plan and created_us must stay (checked). `mutate` must not call the store.
+  // or of the notice adds an event. kErase removes the job with its candidates and events instead. NOT_FOUND;
+  // an error from `mutate` is returned and nothing is written. id, request_id, spec, spec_digest,
+  // display_name, plan and created_us must stay (checked). `mutate` must not call the store.
   using Mutation = std::function<absl::StatusOr<Disposition>(JobRecord&)>;
   virtual absl::StatusOr<JobRecord> MutateJob(const std::string& id, const Mutation& mutate) = 0;
 

@@ -18,7 +18,11 @@ constexpr std::chrono::milliseconds kPaceGrain(50);
 }  // namespace
 
 Reporter::Reporter(ServerLink* link, const ReporterOptions& options)
-    : link_(link), options_(options), thread_([this] { Run(); }) {}
+    : link_(link),
+      options_(options),
+      candidates_known_(options.candidates_reported),
+      last_number_(options.last_batch),
+      thread_([this] { Run(); }) {}
 
 Reporter::~Reporter() {
   {
@@ -32,6 +36,7 @@ Reporter::~Reporter() {
 absl::Status Reporter::OnProgress(const search::Progress& progress) {
   std::lock_guard lock(mutex_);
   if (!end_.ok()) return end_;
+  if (progress.fraction < options_.fraction) return absl::OkStatus();
   const bool begins = phase_ != progress.phase;
   search::Progress paced = progress;
   paced.images_per_second = ImagesPerSecond(progress);
@@ -49,15 +54,13 @@ absl::Status Reporter::OnCandidate(const search::Candidate& candidate) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !end_.ok() || candidates_.size() < kMostUnsent; });
   if (!end_.ok()) return end_;
+  if (candidates_known_ > 0) {
+    --candidates_known_;
+    return absl::OkStatus();
+  }
   candidates_.push_back(candidate);
   changed_.notify_all();
   return absl::OkStatus();
-}
-
-void Reporter::RequestStop(const std::string& why) {
-  std::lock_guard lock(mutex_);
-  if (end_.ok()) end_ = absl::CancelledError(why);
-  changed_.notify_all();
 }
 
 absl::Status Reporter::Flush() {
@@ -126,6 +129,8 @@ void Reporter::Take(const absl::StatusOr<v1::Directive>& answer) {
     end_ = answer.status();
   } else if (*answer == v1::DIRECTIVE_CANCEL) {
     end_ = absl::CancelledError("the server told the worker to stop");
+  } else if (*answer == v1::DIRECTIVE_PAUSE) {
+    pause_requested_ = true;
   }
 }
 

@@ -6,7 +6,10 @@
 // cancellation, even while an evaluation runs long. A batch is sent again until it is acknowledged; the next
 // one waits for that.
 //
-// Threading: OnProgress and OnCandidate from the search's thread, RequestStop from any.
+// A worker that goes on where another one was lost tells again what the server knows already: the same
+// candidates in the same order, and progress that lies behind. That is left out.
+//
+// Threading: OnProgress and OnCandidate from the search's thread, PauseRequested from any.
 #pragma once
 
 #include <atomic>
@@ -31,6 +34,10 @@ struct ReporterOptions {
   int64_t images_per_step = 0;  // for images_per_second
   absl::Duration progress_interval = absl::Milliseconds(500);
   absl::Duration heartbeat_interval = absl::Milliseconds(500);
+  // What the server has taken in already (StartWorkResponse).
+  int64_t last_batch = 0;
+  int64_t candidates_reported = 0;
+  double fraction = 0;
 };
 
 class Reporter final : public search::SearchSink {
@@ -39,13 +46,13 @@ class Reporter final : public search::SearchSink {
   // Drops what was not sent.
   ~Reporter() override;
 
-  // Both return what ends the search: CANCELLED after RequestStop or when the server says so, the server's
-  // error if it will not take a batch. OnCandidate waits while very many candidates are unsent.
+  // Both return what ends the search: CANCELLED when the server says so, the server's error if it will not
+  // take a batch. OnCandidate waits while very many candidates are unsent.
   absl::Status OnProgress(const search::Progress& progress) override;
   absl::Status OnCandidate(const search::Candidate& candidate) override;
 
-  // The search is to end at its next step. `why` becomes the message of the CANCELLED status.
-  void RequestStop(const std::string& why);
+  // Whether the server wants a checkpoint and the worker's end.
+  bool PauseRequested() const { return pause_requested_; }
 
   // Waits until everything handed in is acknowledged; the status that ends the search if it never will be.
   absl::Status Flush();
@@ -65,6 +72,7 @@ class Reporter final : public search::SearchSink {
   ServerLink* const link_;
   const ReporterOptions options_;
   std::atomic<bool> closing_ = false;
+  std::atomic<bool> pause_requested_ = false;
 
   // Guarded by mutex_.
   std::mutex mutex_;
@@ -74,8 +82,9 @@ class Reporter final : public search::SearchSink {
   std::deque<search::Progress> beginnings_;   // the first of each phase, not sent yet
   std::deque<search::Candidate> candidates_;  // not sent yet
   bool sending_ = false;
-  bool flushing_ = false;  // what is there is due now
-  int64_t last_number_ = 0;
+  bool flushing_ = false;     // what is there is due now
+  int64_t candidates_known_;  // to the server, of those that are still to come
+  int64_t last_number_;
   Clock::time_point progress_sent_;
   // (when, step) over the last few seconds of this phase, at least two where there are.
   std::optional<search::Phase> phase_;

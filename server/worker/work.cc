@@ -1,35 +1,78 @@
 // Orders, search, outcome.
 #include "server/worker/work.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "search/recorded_oracle.h"
 #include "search/search_loop.h"
 #include "server/convert.h"
+#include "server/worker/checkpoint.h"
 
 namespace precis::server {
 namespace {
 
-// Passes everything on to the reporter and looks at the stop flag on the way.
-class StoppableSink final : public search::SearchSink {
+// Everything goes on to the reporter, but for progress through what is known.
+class ReplayingSink final : public search::SearchSink {
  public:
-  StoppableSink(Reporter* reporter, const std::atomic<bool>* stop) : reporter_(reporter), stop_(stop) {}
+  ReplayingSink(Reporter* reporter, const search::RecordedOracle* oracle)
+      : reporter_(reporter), oracle_(oracle) {}
   absl::Status OnProgress(const search::Progress& progress) override {
-    Check();
-    return reporter_->OnProgress(progress);
+    return oracle_->IsReplaying() ? absl::OkStatus() : reporter_->OnProgress(progress);
   }
   absl::Status OnCandidate(const search::Candidate& candidate) override {
-    Check();
     return reporter_->OnCandidate(candidate);
   }
 
  private:
-  void Check() {
-    if (stop_ != nullptr && *stop_) reporter_->RequestStop("the worker was told to stop by a signal");
-  }
   Reporter* const reporter_;
-  const std::atomic<bool>* const stop_;
+  const search::RecordedOracle* const oracle_;
 };
+
+// Keeps checkpoints in time, and the last one when the worker is to stop. They take a twentieth of the time
+// at most.
+class CheckpointTimer {
+ public:
+  CheckpointTimer(Checkpoints* checkpoints, Oracle* oracle, absl::Duration interval)
+      : checkpoints_(checkpoints), oracle_(oracle), interval_(interval), due_(absl::Now() + interval) {}
+
+  absl::Status Before(const std::vector<search::Answer>& answers, bool stop) {
+    const absl::Time begin = absl::Now();
+    if (!stop && begin < due_) return absl::OkStatus();
+    if (absl::Status status = checkpoints_->Write(*oracle_, answers); !status.ok()) {
+      spdlog::warn("no checkpoint: {}", status.ToString());
+    }
+    const absl::Time end = absl::Now();
+    due_ = end + std::max(interval_, (interval_ > absl::ZeroDuration() ? kCostFactor : 0) * (end - begin));
+    return stop ? absl::CancelledError("the worker was told to stop") : absl::OkStatus();
+  }
+
+ private:
+  static constexpr int kCostFactor = 20;
+
+  Checkpoints* const checkpoints_;
+  Oracle* const oracle_;
+  const absl::Duration interval_;
+  absl::Time due_;
+};
+
+// The answers that are known, with the oracle in the state after them; none if there is no checkpoint to use.
+std::vector<search::Answer> GoOn(const Checkpoints& checkpoints, Oracle& oracle) {
+  absl::StatusOr<Checkpoints::Found> found = checkpoints.Find();
+  if (absl::IsNotFound(found.status())) return {};
+  absl::Status status = found.ok() ? oracle.LoadState(found->state_path) : found.status();
+  if (!status.ok()) {
+    spdlog::warn("beginning anew, since the checkpoint is of no use: {}", status.ToString());
+    return {};
+  }
+  spdlog::info("going on after {} answers", found->answers.size());
+  return std::move(found->answers);
+}
 
 absl::StatusOr<std::shared_ptr<const search::Plan>> CompileOrders(const v1::StartWorkResponse& orders) {
   search::Violations violations;
@@ -48,15 +91,27 @@ absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions&
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = CompileOrders(orders);
   if (!plan.ok()) return plan.status();
   // From here on the server hears from us, however long the data take to load.
-  Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size});
+  Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size,
+                            .last_batch = orders.last_batch(),
+                            .candidates_reported = orders.candidates_reported(),
+                            .fraction = orders.fraction()});
   absl::StatusOr<Dataset> dataset =
       LoadDataset((*plan)->dataset, (*plan)->spec.data.path, (*plan)->spec.data.options);
   if (!dataset.ok()) return dataset.status();
   absl::StatusOr<std::unique_ptr<Oracle>> oracle = options.make_oracle(**plan, *std::move(dataset));
   if (!oracle.ok()) return oracle.status();
-  StoppableSink sink(&reporter, options.stop);
+  Checkpoints checkpoints(orders.checkpoint_folder(),
+                          absl::StrCat(orders.plan_fingerprint(), " ", PRECIS_VERSION));
+  std::vector<search::Answer> known = GoOn(checkpoints, **oracle);
+  CheckpointTimer timer(&checkpoints, oracle->get(), absl::Seconds(orders.checkpoint_interval_s()));
+  search::RecordedOracle recorded(
+      **oracle, std::move(known), [&](const std::vector<search::Answer>& answers) {
+        const bool stop = reporter.PauseRequested() || (options.stop != nullptr && *options.stop);
+        return timer.Before(answers, stop);
+      });
+  ReplayingSink sink(&reporter, &recorded);
   absl::StatusOr<search::SearchResult> result =
-      search::RunSearch(**plan, **oracle, sink, orders.weights_path());
+      search::RunSearch(**plan, recorded, sink, orders.weights_path());
   if (!result.ok()) return result;
   if (absl::Status status = reporter.Flush(); !status.ok()) return status;
   return result;

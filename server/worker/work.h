@@ -24,12 +24,14 @@ struct WorkOptions {
   std::string worker_version;  // of the program
   // What computes: libraries, device, threads. Asked once the oracle is made, which settles them.
   std::function<std::string()> execution_version;
-  // Set by a signal handler: the search ends at its next step.
+  // Set by a signal handler: the search leaves a checkpoint and ends before it asks its oracle again.
   const std::atomic<bool>* stop = nullptr;
 };
 
-// Asks for the orders, compiles the plan, loads the data, searches, reports and delivers the outcome, good or
-// bad. OK if an outcome was delivered, else why none could be.
+// Asks for the orders, compiles the plan, loads the data, searches from the last checkpoint on, reports and
+// delivers the outcome, good or bad; CANCELLED is that of a worker that was stopped. OK if an outcome was
+// delivered, else why none could be. A checkpoint that cannot be used, or written, is a line in the log: the
+// search begins anew, or goes on without.
 absl::Status Work(ServerLink& link, const WorkOptions& options);
 
 }  // namespace precis::server

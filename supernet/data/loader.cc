@@ -36,7 +36,8 @@ BatchLoader::BatchLoader(const DatasetInfo& info, std::shared_ptr<const ImageSet
     : images_(std::move(images)),
       shape_{info.channels, info.height, info.width, images_->extra},
       next_(std::move(next)),
-      options_(options) {
+      options_(options),
+      named_(options.first_batch) {
   PRECIS_CHECK(options.threads > 0 && options.ahead > 0);
   for (int64_t i = 0; i < options.threads; ++i) threads_.emplace_back([this] { Work(); });
 }

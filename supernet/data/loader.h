@@ -28,6 +28,7 @@ struct LoaderOptions {
   int64_t ahead = 4;
   Augmentation augment = {};
   uint64_t seed = 0;
+  uint64_t first_batch = 0;  // number of the first that `next` names
 };
 
 struct HostBatch {
@@ -64,7 +65,7 @@ class BatchLoader {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Pending>> pending_;  // in order; not taken yet
-  uint64_t named_ = 0;
+  uint64_t named_;
   bool ended_ = false;
   bool closing_ = false;
 

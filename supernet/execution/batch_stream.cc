@@ -5,22 +5,26 @@
 #include <utility>
 #include <vector>
 
+#include "supernet/formats/check.h"
+
 namespace precis {
 
 BatchStream::BatchStream(const ImageStore& images, BatchLoader::Next next, const Augmentation& augment,
                          uint64_t seed)
-    : images_(images) {
-  if (images.on_device()) {
-    next_ = std::move(next);
-  } else {
-    loader_ = images.MakeLoader(std::move(next), augment, seed);
-  }
+    : images_(images), augment_(augment), seed_(seed), next_(std::move(next)) {}
+
+void BatchStream::Skip(int64_t batches) {
+  PRECIS_CHECK(!begun_);
+  for (int64_t i = 0; i < batches; ++i) next_();
+  skipped_ += static_cast<uint64_t>(batches);
 }
 
 absl::StatusOr<Batch> BatchStream::Take() {
   const auto begin = std::chrono::steady_clock::now();
   absl::StatusOr<Batch> batch = [&]() -> absl::StatusOr<Batch> {
-    if (loader_ == nullptr) return images_.Get(next_());
+    begun_ = true;
+    if (images_.on_device()) return images_.Get(next_());
+    if (loader_ == nullptr) loader_ = images_.MakeLoader(std::move(next_), augment_, seed_, skipped_);
     absl::StatusOr<HostBatch> host = loader_->Take();
     if (!host.ok()) return host.status();
     return images_.Finish(*host);

@@ -26,12 +26,19 @@ class BatchStream {
   // The error of an image that cannot be read any more.
   absl::StatusOr<Batch> Take();
 
+  // Begins behind the first `batches`, whose images are not read. Before the first Take (checked).
+  void Skip(int64_t batches);
+
   double seconds_waited() const { return seconds_waited_; }
 
  private:
   const ImageStore& images_;
-  BatchLoader::Next next_;               // of images on the device
-  std::unique_ptr<BatchLoader> loader_;  // of others
+  const Augmentation augment_;
+  const uint64_t seed_;
+  BatchLoader::Next next_;               // of images on the device; of others until the loader has it
+  std::unique_ptr<BatchLoader> loader_;  // of others, from the first Take on
+  uint64_t skipped_ = 0;
+  bool begun_ = false;
   double seconds_waited_ = 0;
 };
 

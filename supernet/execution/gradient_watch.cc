@@ -18,13 +18,14 @@ bool GradientWatch::Accepts(double norm) {
   if (factor_ == 0) return true;
   const double log_norm = std::log(std::max(norm, DBL_MIN));
   const double log_factor = std::log(factor_);
-  if (steps_ > 0 && log_norm > usual_log_ + log_factor && norm > factor_ * least_usual_) {
-    usual_log_ += kRefusedRate * log_factor;
+  if (known_.steps > 0 && log_norm > known_.usual_log + log_factor && norm > factor_ * least_usual_) {
+    known_.usual_log += kRefusedRate * log_factor;
     return false;
   }
-  ++steps_;
+  ++known_.steps;
   // At first the plain mean, so that the first step does not weigh for long.
-  usual_log_ += std::max(1.0 / static_cast<double>(steps_), kRate) * (log_norm - usual_log_);
+  known_.usual_log +=
+      std::max(1.0 / static_cast<double>(known_.steps), kRate) * (log_norm - known_.usual_log);
   return true;
 }
 

@@ -23,13 +23,20 @@ class GradientWatch {
   // The first finite norm is accepted.
   bool Accepts(double norm);
 
-  void Reset() { steps_ = 0; }
+  void Reset() { known_ = {}; }
+
+  // What it has learnt.
+  struct Known {
+    double usual_log = 0;  // natural logarithm of the usual norm
+    int64_t steps = 0;     // applied
+  };
+  const Known& known() const { return known_; }
+  void Restore(const Known& known) { known_ = known; }
 
  private:
   double factor_;
   double least_usual_;
-  double usual_log_ = 0;
-  int64_t steps_ = 0;  // applied
+  Known known_;
 };
 
 }  // namespace precis

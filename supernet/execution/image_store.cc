@@ -57,10 +57,11 @@ Batch ImageStore::Get(std::span<const int64_t> indices) const {
 }
 
 std::unique_ptr<BatchLoader> ImageStore::MakeLoader(BatchLoader::Next next, const Augmentation& augment,
-                                                    uint64_t seed) const {
+                                                    uint64_t seed, uint64_t first_batch) const {
   PRECIS_CHECK(!on_device());
-  return std::make_unique<BatchLoader>(info_, host_, std::move(next),
-                                       LoaderOptions{.threads = threads_, .augment = augment, .seed = seed});
+  return std::make_unique<BatchLoader>(
+      info_, host_, std::move(next),
+      LoaderOptions{.threads = threads_, .augment = augment, .seed = seed, .first_batch = first_batch});
 }
 
 Batch ImageStore::Finish(const HostBatch& host) const {

@@ -40,9 +40,9 @@ class ImageStore {
   // Of images on the device (checked).
   Batch Get(std::span<const int64_t> indices) const;
 
-  // A loader of images that are not (checked).
-  std::unique_ptr<BatchLoader> MakeLoader(BatchLoader::Next next, const Augmentation& augment,
-                                          uint64_t seed) const;
+  // A loader of images that are not (checked). `next` goes on at batch `first_batch`.
+  std::unique_ptr<BatchLoader> MakeLoader(BatchLoader::Next next, const Augmentation& augment, uint64_t seed,
+                                          uint64_t first_batch) const;
   // What such a loader made, on the device.
   Batch Finish(const HostBatch& host) const;
 

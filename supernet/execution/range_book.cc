@@ -41,6 +41,10 @@ bool RangeBook::Learn(const RangeKey& key, const at::Tensor& start) {
   return true;
 }
 
+void RangeBook::Restore(const RangeKey& key, const at::Tensor& value) {
+  ranges_[key] = value.detach().clone().requires_grad_(Learns(key.operand, key.format));
+}
+
 void RangeBook::Average(const RangeKey& key, const at::Tensor& measured) {
   if (!measured.isfinite().all().item<bool>()) return;
   at::Tensor& average = ranges_[key];

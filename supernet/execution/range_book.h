@@ -55,6 +55,9 @@ class RangeBook {
 
   void Forget(const RangeKey& key) { ranges_.erase(key); }
 
+  // Takes a range as it was kept before.
+  void Restore(const RangeKey& key, const at::Tensor& value);
+
   // Moves the average a step towards `measured`, unless that is not finite.
   void Average(const RangeKey& key, const at::Tensor& measured);
 
@@ -65,9 +68,10 @@ class RangeBook {
   // Of a range by channel the first channels(node).
   void CutChannels(const std::function<int64_t(NodeId)>& channels);
 
-  // Learned ranges in the order of their keys, as they are named in weight files: NODE.weight_range.FORMAT,
-  // NODE.output_range.FORMAT.
+  // Every range, learned or averaged, in the order of their keys; and the learned ones alone.
+  const std::map<RangeKey, at::Tensor>& ranges() const { return ranges_; }
   std::vector<std::pair<RangeKey, at::Tensor>> Learned() const;
+  // As ranges are named in weight files: NODE.weight_range.FORMAT, NODE.output_range.FORMAT.
   static std::string Name(const ModelGraph& graph, const RangeKey& key);
   // NOT_FOUND if it is no such name.
   static absl::StatusOr<RangeKey> ParseName(const ModelGraph& graph, std::string_view name);

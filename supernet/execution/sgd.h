@@ -35,6 +35,9 @@ class Sgd {
   // Forgets the momentum.
   void Reset();
 
+  // Of every parameter, in their order. The values may be written, under NoGradGuard, never replaced.
+  const std::vector<at::Tensor>& momentum() const { return momentum_; }
+
  private:
   std::vector<at::Tensor> parameters_;
   std::vector<size_t> decaying_;  // indices of the parameters with weight decay

@@ -307,6 +307,7 @@ absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int6
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const c10::NoGradGuard no_gradients;
     const Part part = PartFor(assignment);
+    if (!same) probed_images_ += images;
     QualitySum sum;
     const std::vector<int64_t> indices =
         same ? std::vector<int64_t>(same_probe_indices_.begin(), same_probe_indices_.begin() + images)

@@ -19,6 +19,7 @@
 #include "supernet/execution/sgd.h"
 #include "supernet/execution/supernet.h"
 #include "supernet/graph/oracle.h"
+#include "supernet/graph/weight_file.h"
 
 namespace precis {
 
@@ -33,6 +34,8 @@ class SupernetOracle : public Oracle {
   absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) override;
   absl::Status SaveWeights(const Assignment& assignment, const std::string& path) override;
   absl::Status LoadWeights(const std::string& path) override;
+  absl::Status SaveState(const std::string& path) override;
+  absl::Status LoadState(const std::string& path) override;
   DataReport Report() const override;
 
  private:
@@ -49,6 +52,7 @@ class SupernetOracle : public Oracle {
   std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
   void MoveAverages(const Part& part, const std::vector<at::Tensor>& found);
   absl::StatusOr<Calibration> CalibrateFor(const Part& part) const;
+  absl::Status Restore(const WeightFile& file);
 
   const TrainingOptions options_;
   const double explosion_loss_;  // a step above it is not applied
@@ -69,6 +73,7 @@ class SupernetOracle : public Oracle {
   BatchStream train_batches_;
   BatchSampler search_order_;
   int64_t step_ = 0;
+  int64_t probed_images_ = 0;  // taken from search_order_
   double seconds_trained_ = 0;
 };
 

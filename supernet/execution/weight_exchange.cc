@@ -22,16 +22,8 @@ namespace {
 
 constexpr size_t kFaultsNamed = 5;
 
-WeightTensor ToHost(const at::Tensor& tensor) {
-  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
-  const float* data = host.data_ptr<float>();
-  return {.shape = host.sizes().vec(), .values = std::vector<float>(data, data + host.numel())};
-}
-
-at::Tensor FromHost(const WeightTensor& tensor) {
-  at::Tensor host = at::empty(tensor.shape, at::kFloat);
-  std::copy(tensor.values.begin(), tensor.values.end(), host.data_ptr<float>());
-  return host;
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("{", absl::StrJoin(shape, ", "), "}");
 }
 
 // Name and shape of everything that a file for this net holds, learned ranges apart.
@@ -65,10 +57,6 @@ bool AllAbove0(const WeightTensor& tensor) {
                      [](float value) { return value > 0 && std::isfinite(value); });
 }
 
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("{", absl::StrJoin(shape, ", "), "}");
-}
-
 std::string ListFaults(const std::vector<std::string>& faults) {
   const size_t named = std::min(faults.size(), kFaultsNamed);
   std::string text = absl::StrJoin(faults.begin(), faults.begin() + static_cast<std::ptrdiff_t>(named), "; ");
@@ -77,6 +65,18 @@ std::string ListFaults(const std::vector<std::string>& faults) {
 }
 
 }  // namespace
+
+WeightTensor ToHost(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
+  const float* data = host.data_ptr<float>();
+  return {.shape = host.sizes().vec(), .values = std::vector<float>(data, data + host.numel())};
+}
+
+at::Tensor FromHost(const WeightTensor& tensor) {
+  at::Tensor host = at::empty(tensor.shape, at::kFloat);
+  std::copy(tensor.values.begin(), tensor.values.end(), host.data_ptr<float>());
+  return host;
+}
 
 WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, const Calibration& calibration) {
   WeightFile file;

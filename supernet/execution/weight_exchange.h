@@ -8,6 +8,10 @@
 
 namespace precis {
 
+// FP32, between memory and a file; on the CPU.
+WeightTensor ToHost(const at::Tensor& tensor);
+at::Tensor FromHost(const WeightTensor& tensor);
+
 // All parameters, and NODE.running_mean and NODE.running_var of every batch norm. The metadata name the
 // model, the assignment and the version of Precis.
 WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, const Calibration& calibration);

@@ -94,6 +94,15 @@ class Oracle {
   // INVALID_ARGUMENT, naming the tensor, if it does not fit this graph; the weights are then unchanged.
   virtual absl::Status LoadWeights(const std::string& path) = 0;
 
+  // Writes all that later answers depend on (weights, optimiser, ranges, positions in the data and in every
+  // random stream) to `path`, a safetensors file of this build alone (temporary file, fsync, rename).
+  // UNAVAILABLE with the path if it cannot be written.
+  virtual absl::Status SaveState(const std::string& path) = 0;
+
+  // Of a fresh oracle of the same graph, data and options: from here on it answers bit for bit as the one
+  // that saved the state. NOT_FOUND; DATA_LOSS, naming the fault, if it is not such a state.
+  virtual absl::Status LoadState(const std::string& path) = 0;
+
   virtual DataReport Report() const { return {}; }
 };
 

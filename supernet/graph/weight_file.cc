@@ -21,6 +21,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/whole_file.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
 
@@ -65,40 +66,6 @@ std::string HeaderText(const WeightFile& file) {
   std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.resize((text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment, ' ');
   return text;
-}
-
-// 0, or errno.
-int WriteAll(int descriptor, const void* data, size_t size) {
-  const char* next = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t written = write(descriptor, next, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    next += written;
-    size -= static_cast<size_t>(written);
-  }
-  return 0;
-}
-
-int WriteContents(int descriptor, const std::string& header, const WeightFile& file) {
-  const uint64_t length = header.size();
-  if (const int error = WriteAll(descriptor, &length, sizeof(length)); error != 0) return error;
-  if (const int error = WriteAll(descriptor, header.data(), header.size()); error != 0) return error;
-  for (const auto& [name, tensor] : file.tensors) {
-    const size_t bytes = tensor.values.size() * sizeof(float);
-    if (const int error = WriteAll(descriptor, tensor.values.data(), bytes); error != 0) return error;
-  }
-  return fsync(descriptor) != 0 ? errno : 0;
-}
-
-// A rename is durable once its folder is.
-void SyncFolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
 }
 
 // Reads one file; every fault names it.
@@ -282,19 +249,13 @@ class Reader {
 
 absl::Status WriteWeightFile(const WeightFile& file, const std::string& path) {
   const std::string header = HeaderText(file);  // checks `file` before anything is created
-  std::string temporary = path + ".XXXXXX";
-  const int descriptor = mkstemp(temporary.data());
-  if (descriptor < 0) return SystemError("write", path, errno);
-  int error = WriteContents(descriptor, header, file);
-  if (error == 0 && fchmod(descriptor, 0644) != 0) error = errno;
-  if (close(descriptor) != 0 && error == 0) error = errno;
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    return SystemError("write", path, error);
+  const uint64_t length = header.size();
+  std::vector<std::string_view> parts = {{reinterpret_cast<const char*>(&length), sizeof(length)}, header};
+  for (const auto& [name, tensor] : file.tensors) {
+    parts.emplace_back(reinterpret_cast<const char*>(tensor.values.data()),
+                       tensor.values.size() * sizeof(float));
   }
-  SyncFolderOf(path);
-  return absl::OkStatus();
+  return WriteWholeFile(path, parts);
 }
 
 absl::StatusOr<WeightFile> ReadWeightFile(const std::string& path) {

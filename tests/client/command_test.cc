@@ -203,6 +203,17 @@ TEST_F(CommandTest, CancelAndDeleteAct) {
   EXPECT_THAT(service_.deleted, ::testing::ElementsAre("jobs/abc"));
 }
 
+TEST_F(CommandTest, PauseResumeAndRetryAct) {
+  const Ran paused = Precis({"pause", "abc"});
+  EXPECT_EQ(paused.code, kExitOk);
+  EXPECT_THAT(paused.out, IsEmpty());
+  EXPECT_THAT(paused.err, HasSubstr("jobs/abc will be paused"));
+  EXPECT_EQ(json::parse(Precis({"pause", "abc", "-o", "json"}).out)["pausing"], true);
+  EXPECT_THAT(Precis({"resume", "abc"}).err, HasSubstr("jobs/abc is queued; it goes on from its checkpoint"));
+  EXPECT_THAT(Precis({"retry", "abc"}).err, HasSubstr("jobs/abc is queued"));
+  EXPECT_EQ(Precis({"pause", "nothing"}).code, kExitRpc + static_cast<int>(grpc::StatusCode::NOT_FOUND));
+}
+
 TEST_F(CommandTest, VersionWorksWithoutAServer) {
   EXPECT_THAT(Precis({"version"}).out, HasSubstr("precisd 9.9.9 at"));
   Stop();

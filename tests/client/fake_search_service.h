@@ -74,6 +74,22 @@ class FakeSearchService : public v1::SearchService::Service {
     job->set_state(v1::Job::CANCELLED);
     return grpc::Status::OK;
   }
+  grpc::Status PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request, v1::Job* job) override {
+    job->set_name(request->name());
+    job->set_state(v1::Job::RUNNING);
+    job->set_pausing(true);
+    return grpc::Status::OK;
+  }
+  grpc::Status ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request, v1::Job* job) override {
+    job->set_name(request->name());
+    job->set_state(v1::Job::PENDING);
+    return grpc::Status::OK;
+  }
+  grpc::Status RetryJob(grpc::ServerContext*, const v1::RetryJobRequest* request, v1::Job* job) override {
+    job->set_name(request->name());
+    job->set_state(v1::Job::PENDING);
+    return grpc::Status::OK;
+  }
   grpc::Status DeleteJob(grpc::ServerContext*, const v1::DeleteJobRequest* request,
                          google::protobuf::Empty*) override {
     deleted.push_back(request->name());

@@ -39,6 +39,11 @@ class OracleContract : public ::testing::TestWithParam<OracleFactory> {
   std::unique_ptr<Oracle> Make() const { return GetParam().make(); }
   std::string File(const std::string& name) const { return folder_.path() + "/" + name; }
 
+  std::string Bytes(const std::string& name) const {
+    std::ifstream in(File(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+
   Assignment Uniform(const char* format) const {
     return UniformAssignment(GetParam().layer_count, *ParseFormat(format));
   }
@@ -195,17 +200,53 @@ TEST_P(OracleContract, SavedWeightsComeBack) {
   ExpectSame(Evaluate(*trained, Uniform("int4")), Evaluate(*fresh, Uniform("int4")));
 }
 
+TEST_P(OracleContract, AStateGoesOnBitForBit) {
+  const std::unique_ptr<Oracle> whole = Make();
+  Train(*whole, Mixed(), 3);
+  Train(*whole, Uniform("int2"), 2);
+  Probe(*whole, Mixed(), 7);
+  Train(*whole, Uniform("int8"), 1);
+  ASSERT_TRUE(whole->SaveState(File("state")).ok());
+  const std::unique_ptr<Oracle> resumed = Make();
+  ASSERT_TRUE(resumed->LoadState(File("state")).ok());
+  for (int round = 0; round < 3; ++round) {
+    ExpectSame(Train(*resumed, Mixed(), 4), Train(*whole, Mixed(), 4));
+    ExpectSame(Train(*resumed, Uniform("e4m3"), 2), Train(*whole, Uniform("e4m3"), 2));
+    ExpectSame(Probe(*resumed, Mixed(), 5), Probe(*whole, Mixed(), 5));
+    ExpectSame(Evaluate(*resumed, Uniform("int4")), Evaluate(*whole, Uniform("int4")));
+  }
+  ASSERT_TRUE(whole->SaveState(File("whole")).ok());
+  ASSERT_TRUE(resumed->SaveState(File("resumed")).ok());
+  EXPECT_TRUE(Bytes("whole") == Bytes("resumed"));
+}
+
+TEST_P(OracleContract, SavingAStateChangesNothing) {
+  const std::unique_ptr<Oracle> saved = Make();
+  const std::unique_ptr<Oracle> plain = Make();
+  Train(*saved, Mixed(), 2);
+  Train(*plain, Mixed(), 2);
+  ASSERT_TRUE(saved->SaveState(File("state")).ok());
+  ExpectSame(Train(*saved, Mixed(), 3), Train(*plain, Mixed(), 3));
+}
+
+TEST_P(OracleContract, UnusableStatesAreReported) {
+  const std::unique_ptr<Oracle> oracle = Make();
+  EXPECT_EQ(oracle->LoadState(File("absent")).code(), absl::StatusCode::kNotFound);
+  std::ofstream(File("damaged")) << "not a state";
+  EXPECT_EQ(oracle->LoadState(File("damaged")).code(), absl::StatusCode::kDataLoss);
+  ASSERT_TRUE(oracle->SaveWeights(Mixed(), File("weights")).ok());
+  EXPECT_EQ(oracle->LoadState(File("weights")).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(oracle->SaveState(File("no/such/folder/state")).code(), absl::StatusCode::kUnavailable);
+  ExpectSame(Train(*oracle, Mixed(), 2), Train(*Make(), Mixed(), 2));
+}
+
 TEST_P(OracleContract, SavingTwiceGivesTheSameBytes) {
   const std::unique_ptr<Oracle> oracle = Make();
   Train(*oracle, Mixed(), 1);
-  std::vector<std::string> contents;
-  for (const char* name : {"first", "second"}) {
-    ASSERT_TRUE(oracle->SaveWeights(Mixed(), File(name)).ok());
-    std::ifstream in(File(name), std::ios::binary);
-    contents.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
-  EXPECT_FALSE(contents[0].empty());
-  EXPECT_TRUE(contents[0] == contents[1]);
+  ASSERT_TRUE(oracle->SaveWeights(Mixed(), File("first")).ok());
+  ASSERT_TRUE(oracle->SaveWeights(Mixed(), File("second")).ok());
+  EXPECT_FALSE(Bytes("first").empty());
+  EXPECT_TRUE(Bytes("first") == Bytes("second"));
 }
 
 TEST_P(OracleContract, UnusableFilesAreReportedAndChangeNothing) {

@@ -43,30 +43,52 @@ class LostProcessTest(harness.EndToEndTest):
         self.assertEqual(self.precis("delete", first).code, 64 + 9)
         self.assertEqual(self.precis("export", first).code, 64 + 9)
 
-    def test_a_killed_worker_fails_its_job_with_the_reason(self):
+    def test_a_killed_worker_is_followed_by_another(self):
         self.serve()
         name = self.running_job()
         (pid,) = self.server.worker_pids()
         os.kill(pid, signal.SIGKILL)
-        job = self.wait_for_state(name, "failed")
-        self.assertIn("9", job["error"])
-        self.assertRegex(job["error"], "(?i)kill|signal")
-        self.assertEqual(self.precis("watch", name).code, 2)
-        self.assertEqual(self.precis("cancel", name).code, 64 + 9)
+        job = harness.wait_for("the next worker", lambda: (lambda j: j if j["restarts"] else None)(self.job(name)))
+        self.assertEqual(job["state"], "running")
+        self.assertIn("9", job["notice"])
+        self.assertRegex(job["notice"], "(?i)kill|signal")
+        self.assertIn("checkpoint", self.precis("get", name).out)
+        harness.wait_for("another process", lambda: self.server.worker_pids() not in ([], [pid]))
+        self.precis("cancel", name, code=0)
+        self.assertEqual(self.precis("watch", name).code, 3)
+        self.assertEqual(self.precis("cancel", name, code=0).code, 0)
         # The server goes on.
         self.precis("watch", self.submit(), code=0)
 
-    def test_a_killed_server_takes_its_workers_along_and_keeps_its_jobs(self):
+    def test_a_killed_server_takes_its_workers_along_and_the_next_goes_on(self):
         server = self.serve()
         name = self.running_job()
         pids = server.worker_pids()
         server.stop(signal.SIGKILL)
         harness.wait_for("the orphans' end", lambda: not any(os.path.exists(f"/proc/{pid}") and alive(pid) for pid in pids))
         self.serve()
-        job = self.wait_for_state(name, "failed", "running", "pending")
-        self.assertEqual(job["name"], name)
-        if job["state"] == "failed":
-            self.assertTrue(job["error"])
+        job = self.job(name)
+        self.assertEqual(job["state"], "running")
+        self.assertIn("server was stopped", job["notice"])
+        harness.wait_for("a worker", lambda: self.server.worker_pids())
+        self.precis("cancel", name, code=0)
+
+    def test_a_paused_job_frees_its_place(self):
+        self.serve()
+        name = self.running_job()
+        self.precis("pause", name, code=0)
+        self.wait_for_state(name, "paused")
+        self.assertEqual(self.server.worker_pids(), [])
+        self.assertIn("resume", self.precis("get", name).out)
+        self.precis("watch", self.submit(), code=0)
+        self.precis("resume", name, code=0)
+        harness.wait_for("a worker", lambda: self.server.worker_pids())
+        self.assertEqual(self.precis("retry", name).code, 64 + 9)
+        self.precis("cancel", name, code=0)
+        self.wait_for_state(name, "cancelled")
+        self.precis("retry", name, code=0)
+        harness.wait_for("a worker", lambda: self.server.worker_pids())
+        self.precis("cancel", name, code=0)
 
     def test_sigterm_drains_while_a_job_runs(self):
         server = self.serve()
@@ -85,11 +107,10 @@ class LostProcessTest(harness.EndToEndTest):
         port = server.port
         server.stop(signal.SIGKILL)
         self.serve(port=port)
-        self.wait_for_state(name, "failed", "running", "pending")
-        if self.job(name)["state"] != "failed":
-            self.precis("cancel", name)
+        self.assertEqual(self.job(name)["state"], "running")
+        self.precis("cancel", name)
         _, err = watcher.communicate(timeout=harness.DEADLINE_S)
-        self.assertIn(watcher.returncode, (2, 3), err)
+        self.assertEqual(watcher.returncode, 3, err)
         self.assertIn("Lost the server", err)
 
     def test_ctrl_c_stops_watching_only(self):

@@ -6,7 +6,7 @@
 Experiments:
   rivals      every algorithm on the targets of rivals.yaml, from one training each
   many        eight targets in one job, with the epochs of one and with 1.4 times these, and each in a job of its own
-  spaces      at the cost of uniform int3 and int5: precis over integers, floats and both, and the uniform formats
+  spaces      at the cost of uniform int4: precis over integers, floats and both; the uniform formats; and float, unbounded
   served      the answer of a job against its assignment trained from scratch for as long
 
 Networks and data sets are settings: --set model.name=resnet20.
@@ -31,9 +31,7 @@ ALGORITHMS = ("precis", "sensitivity", "evolution", "random", "reinforce", "tuna
 RANGE = (1.5, 0.9 * (3 / 4) ** 2)  # of rivals.yaml, in costs of uniform int4
 COUNT = 4
 MANY = 8
-# Cost of which uniform format; spaces; uniform formats of that cost, or the next above it in their kind.
-SPACES = [("int3", ["[int2,int3,int-l]"], ["int3"]),
-          ("int5", ["[int-l]", "[fp-l]", "[mixed]"], ["int5", "e2m2", "e3m1"])]
+SPACES = {"INT": "[int2, int3, int-l]", "FP": "[e2m0, fp-l]", "mixed": "[int2, int3, e2m0, mixed]"}
 
 
 def precis(*arguments):
@@ -68,7 +66,7 @@ def search(file, seed, settings):
     metric = job["plan"]["constrained_metric"]
     answers = [(next(c["value"] for c in each["costs"] if c["metric"] == metric), each["test"]["accuracy"])
                for each in candidates if each["origin"] == "final"]
-    print(f"{file} {' '.join(settings)} seed {seed}: {answers}", file=sys.stderr, flush=True)
+    print(f"{file} {' '.join(settings)} seed {seed}: {answers}, {job['result'].get('rejected_steps', 0)} steps rejected", file=sys.stderr, flush=True)
     return {"targets": job["plan"]["targets"], "answers": answers,
             "layers": next(each["layers"] for each in candidates if each["name"] == job["result"]["final_candidate"]),
             "trained": int(job["result"]["images_trained"]), "evaluated": int(job["result"]["images_evaluated"]),
@@ -109,14 +107,12 @@ def experiments(name):
                 "one job, the same epochs": [("many.yaml", [f"cost={span}"])],
                 "a job for each target": [("many.yaml", [f"cost={{metric: bops, target: {t}}}"]) for t in targets]}
     if name == "spaces":
-        rows = {}
-        for target, spaces, uniform in SPACES:
-            cost = f"cost={{metric: bops, target: 1x {target}}}"
-            rows |= {f"{formats} within {target}: precis": [("spaces.yaml", [f"space.formats={formats}", cost])]
-                     for formats in spaces}
-            rows |= {f"uniform {each} (as {target})": [("spaces.yaml", [f"space.formats=[{each}]", cost,
-                                                                 "controller.algorithm=uniform"])] for each in uniform}
-        return rows
+        within = "cost={metric: bops, target: 1x %s}"
+        rows = {f"precis, {kind}": [("spaces.yaml", [f"space.formats={formats}", within % "int4"])]
+                for kind, formats in SPACES.items()}
+        return rows | {f"uniform {each}": [("spaces.yaml", [f"space.formats=[{each}]", within % each,
+                                                            "controller.algorithm=uniform"])]
+                       for each in ("int4", "e2m1", "fp32")}
     sys.exit(f"there is no experiment {name}: give rivals, many, spaces or served")
 
 

@@ -64,13 +64,15 @@ class FakeLauncher final : public Launcher {
     deaf_ = true;
   }
 
-  // Waits until this job's worker has been started and returns its command.
-  WorkerCommand AwaitStart(const std::string& job_id) {
+  // Waits until this job's worker has been started, for the `time`-th time, and returns its command.
+  WorkerCommand AwaitStart(const std::string& job_id, size_t time = 1) {
     std::unique_lock lock(mutex_);
     auto found = started_.end();
     started_one_.wait(lock, [&] {
-      found = std::find_if(started_.begin(), started_.end(),
-                           [&](const WorkerCommand& command) { return command.job_id == job_id; });
+      size_t seen = 0;
+      found = std::find_if(started_.begin(), started_.end(), [&](const WorkerCommand& command) {
+        return command.job_id == job_id && ++seen == time;
+      });
       return found != started_.end();
     });
     return *found;

@@ -25,6 +25,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "supernet/formats/check.h"
 #include "supernet/graph/assignment.h"
@@ -166,6 +167,36 @@ class FakeOracle final : public Oracle {
       skill_[i] = weight.values[0];
       habit_[i] = weight.values[1];
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status SaveState(const std::string& path) override {
+    WeightFile file;
+    file.tensors = {{"skill", {{static_cast<int64_t>(skill_.size())}, skill_}},
+                    {"habit", {{static_cast<int64_t>(habit_.size())}, habit_}}};
+    file.metadata = {{"steps", absl::StrCat(steps_)},
+                     {"probes", absl::StrCat(probes_)},
+                     {"next_probes", absl::StrCat(next_probes_)},
+                     {"evaluations", absl::StrCat(evaluations_)}};
+    return WriteWeightFile(file, path);
+  }
+
+  absl::Status LoadState(const std::string& path) override {
+    const absl::StatusOr<WeightFile> file = ReadWeightFile(path);
+    if (!file.ok()) return file.status();
+    const auto skill = file->tensors.find("skill");
+    const auto habit = file->tensors.find("habit");
+    bool fits = skill != file->tensors.end() && habit != file->tensors.end() &&
+                skill->second.values.size() == skill_.size() && habit->second.values.size() == habit_.size();
+    for (const auto& [name, count] :
+         {std::pair{"steps", &steps_}, std::pair{"probes", &probes_}, std::pair{"next_probes", &next_probes_},
+          std::pair{"evaluations", &evaluations_}}) {
+      const auto found = file->metadata.find(name);
+      fits = fits && found != file->metadata.end() && absl::SimpleAtoi(found->second, count);
+    }
+    if (!fits) return absl::DataLossError(absl::StrCat(path, " is no state of this oracle"));
+    skill_ = skill->second.values;
+    habit_ = habit->second.values;
     return absl::OkStatus();
   }
 

@@ -44,7 +44,8 @@ class MemoryStore final : public Store {
       jobs_.erase(found);
       return job;
     }
-    const bool moved = job.state != found->second.job.state;
+    const JobRecord& before = found->second.job;
+    const bool moved = job.state != before.state || job.notice != before.notice;
     found->second.job = job;
     if (moved) AddState(found->second);
     return job;
@@ -61,6 +62,7 @@ class MemoryStore final : public Store {
       return absl::FailedPreconditionError("not running, or a batch is missing");
     }
     entry.job.last_batch = batch.number;
+    entry.job.candidates_reported += static_cast<int64_t>(batch.candidates.size());
     Event event;
     if (batch.progress) {
       entry.job.progress = *batch.progress;
@@ -186,7 +188,7 @@ class MemoryStore final : public Store {
     Event event;
     event.kind = Event::Kind::kState;
     event.state = entry.job.state;
-    event.message = entry.job.error;
+    event.message = entry.job.error.empty() ? entry.job.notice : entry.job.error;
     AddEvent(entry, std::move(event));
   }
 

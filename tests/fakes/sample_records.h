@@ -130,7 +130,8 @@ inline std::string JobText(const JobRecord& job) {
   absl::StrAppend(&text, "|", ExactText(plan.target), "|", ExactText(plan.cheapest), "|",
                   ExactText(plan.dearest), "|", plan.total_steps, "|", plan.total_macs, "|");
   absl::StrAppend(&text, plan.parameters, "|", static_cast<int>(job.state), "|", job.error, "|",
-                  job.cancel_requested, "|");
+                  job.cancel_requested, "|", job.pause_requested, "|", job.notice, "|", job.restarts, "|",
+                  job.candidates_reported, "|");
   absl::StrAppend(&text, job.created_us, "|", job.started_us, "|", job.ended_us, "|", job.last_batch, "|",
                   job.worker_version, "|", ProgressText(job.progress));
   if (job.result) {

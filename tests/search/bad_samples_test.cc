@@ -107,6 +107,8 @@ TEST(RunSearch, ALossCountsAtMostTwiceThatOfGuessing) {
       return inner_.SaveWeights(a, p);
     }
     absl::Status LoadWeights(const std::string& p) override { return inner_.LoadWeights(p); }
+    absl::Status SaveState(const std::string& p) override { return inner_.SaveState(p); }
+    absl::Status LoadState(const std::string& p) override { return inner_.LoadState(p); }
 
    private:
     FakeOracle& inner_;

@@ -183,6 +183,8 @@ class JointOracle final : public Oracle {
     return inner_.SaveWeights(Fixed(assignment), path);
   }
   absl::Status LoadWeights(const std::string& path) override { return inner_.LoadWeights(path); }
+  absl::Status SaveState(const std::string& path) override { return inner_.SaveState(path); }
+  absl::Status LoadState(const std::string& path) override { return inner_.LoadState(path); }
 
   std::set<Architecture> trained;
   double damage = 0.002;  // of one step below the largest

@@ -1,14 +1,18 @@
 // The life of jobs over real gRPC: queue, cancelling, workers that fail, die or fall silent, restarts,
 // shutting down, and what workers may and may not do.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "server/job_files.h"
 #include "tests/server/server_fixture.h"
 
 namespace precis::server {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -79,8 +83,14 @@ TEST(JobLife, AFailureHasTheWorkersWords) {
   EXPECT_EQ(fixture.Get(name).error(), job.error());
 }
 
-TEST(JobLife, ADeadWorkerFailsItsJobWithTheReasonAndItsLastWords) {
-  ServerFixture fixture(false);
+JobManagerOptions NoRestarts() { return {.data_dir = {}, .restart_limit = 0}; }
+
+JobManagerOptions QuickRestarts(int limit = 5) {
+  return {.data_dir = {}, .restart_limit = limit, .first_restart_pause = absl::Milliseconds(1)};
+}
+
+TEST(JobLife, ADeadWorkerLeavesTheReasonAndItsLastWords) {
+  ServerFixture fixture(false, NoRestarts());
   const std::string name = fixture.SubmitGood();
   fixture.AwaitWorker(name);
   std::ofstream(JobFiles(fixture.data_dir()).LogPath(Id(name))) << "loading\nstd::bad_alloc\n";
@@ -92,11 +102,156 @@ TEST(JobLife, ADeadWorkerFailsItsJobWithTheReasonAndItsLastWords) {
 }
 
 TEST(JobLife, AWorkerThatEndsWithoutAWordFailsItsJob) {
-  ServerFixture fixture(false);
+  ServerFixture fixture(false, NoRestarts());
   const std::string name = fixture.SubmitGood();
   fixture.AwaitWorker(name);
   fixture.launcher().End(Id(name), {.clean = true, .description = "exited with code 0"});
   EXPECT_THAT(fixture.AwaitEnd(name).error(), HasSubstr("without delivering a result"));
+}
+
+TEST(JobLife, ALostWorkerIsFollowedByOneThatKnowsWhatWasReported) {
+  ServerFixture fixture(true, QuickRestarts());
+  const std::string name = fixture.SubmitGood();
+  PlayedWorker first = fixture.AwaitWorker(name);
+  const v1::Job job = fixture.Get(name);
+  ASSERT_TRUE(first.Start().ok());
+  ASSERT_TRUE(
+      first.ReportNext({FittingCandidate(job, fixture.store(), 1), FittingCandidate(job, fixture.store(), 2)})
+          .ok());
+  ASSERT_TRUE(first.ReportNext({FittingCandidate(job, fixture.store(), 1)}).ok());
+  fixture.launcher().End(Id(name), {.clean = false, .description = "killed by signal 9 (Killed)"});
+  PlayedWorker second(fixture.launcher().AwaitStart(Id(name), 2));
+  EXPECT_EQ(CodeOf(first.Report({.number = 0})), grpc::PERMISSION_DENIED);
+  v1::StartWorkResponse orders;
+  ASSERT_TRUE(second.Start(&orders).ok());
+  EXPECT_EQ(orders.last_batch(), 2);
+  EXPECT_EQ(orders.candidates_reported(), 3);
+  EXPECT_EQ(orders.fraction(), SampleProgress(2).fraction);
+  EXPECT_EQ(orders.checkpoint_folder(), absl::StrCat(fixture.data_dir(), "/", name, "/checkpoint"));
+  const v1::Job restarted = fixture.Get(name);
+  EXPECT_EQ(restarted.state(), v1::Job::RUNNING);
+  EXPECT_EQ(restarted.restarts(), 1);
+  EXPECT_THAT(restarted.notice(), AllOf(HasSubstr("signal 9"), HasSubstr("checkpoint")));
+  EXPECT_TRUE(second.Report({.number = 3, .progress = SampleProgress(3)}).ok());
+  std::filesystem::create_directories(orders.checkpoint_folder());
+  ASSERT_TRUE(second.Succeed(1).ok());
+  EXPECT_EQ(fixture.AwaitEnd(name).state(), v1::Job::SUCCEEDED);
+  EXPECT_EQ(fixture.Get(name).notice(), "");
+  EXPECT_FALSE(std::filesystem::exists(orders.checkpoint_folder()));
+  std::vector<v1::JobEvent> events;
+  ASSERT_TRUE(fixture.Watch(name, 0, &events).ok());
+  EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                          [](const v1::JobEvent& event) {
+                            return absl::StrContains(event.state_change().notice(), "checkpoint");
+                          }),
+            1);
+}
+
+TEST(JobLife, WorkersThatDieWithoutGettingFurtherFailTheJob) {
+  ServerFixture fixture(false, QuickRestarts(2));
+  const std::string name = fixture.SubmitGood();
+  for (size_t i = 1; i <= 5; ++i) {
+    PlayedWorker worker(fixture.launcher().AwaitStart(Id(name), i));
+    // The second gets further, and the count begins anew.
+    if (i == 2) {
+      EXPECT_TRUE(worker.ReportNext({}).ok());
+    }
+    EXPECT_EQ(fixture.Get(name).state(), v1::Job::RUNNING) << i;
+    fixture.launcher().End(Id(name), {.clean = false, .description = "killed by signal 9 (Killed)"});
+    if (i == 4) break;
+  }
+  const v1::Job job = fixture.AwaitEnd(name);
+  EXPECT_EQ(job.state(), v1::Job::FAILED);
+  EXPECT_THAT(job.error(), HasSubstr("3 workers in a row"));
+  EXPECT_EQ(fixture.launcher().Started().size(), 4u);
+}
+
+TEST(JobLife, APausedJobLeavesItsSlotAndGoesOnWhenResumed) {
+  ServerFixture fixture(true, {.data_dir = {}, .checkpoint_grace = absl::Hours(1)});
+  fixture.launcher().IgnorePoliteStops();
+  const std::string name = fixture.SubmitGood();
+  PlayedWorker worker = fixture.AwaitWorker(name);
+  ASSERT_TRUE(worker.Start().ok());
+  EXPECT_TRUE(fixture.Pause(name).ok());
+  EXPECT_TRUE(fixture.Pause(name).ok());
+  EXPECT_TRUE(fixture.Get(name).pausing());
+  EXPECT_EQ(CodeOf(fixture.Resume(name)), grpc::FAILED_PRECONDITION);
+  v1::Directive directive = v1::DIRECTIVE_UNSPECIFIED;
+  ASSERT_TRUE(worker.Report({.number = 0}, &directive).ok());
+  EXPECT_EQ(directive, v1::DIRECTIVE_PAUSE);
+  ASSERT_TRUE(worker.Fail(absl::CancelledError("told to stop")).ok());
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::RUNNING);
+  fixture.launcher().End(Id(name), {.clean = true, .description = "exited with code 0"});
+  const std::string other = fixture.SubmitGood();
+  fixture.AwaitWorker(other);
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::PAUSED);
+  EXPECT_FALSE(fixture.Get(name).pausing());
+  EXPECT_TRUE(fixture.Pause(name).ok());
+  EXPECT_EQ(CodeOf(fixture.Retry(name)), grpc::FAILED_PRECONDITION);
+  EXPECT_TRUE(fixture.Resume(name).ok());
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::PENDING);
+  EXPECT_TRUE(fixture.Resume(name).ok());
+  fixture.launcher().End(Id(other), {.clean = false, .description = "x"});
+  EXPECT_TRUE(fixture.Cancel(other).ok());
+  PlayedWorker next(fixture.launcher().AwaitStart(Id(name), 2));
+  ASSERT_TRUE(next.Fail(absl::InternalError("x")).ok());
+  EXPECT_EQ(fixture.AwaitEnd(name).state(), v1::Job::FAILED);
+  EXPECT_EQ(CodeOf(fixture.Pause(name)), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(CodeOf(fixture.Resume(name)), grpc::FAILED_PRECONDITION);
+  fixture.launcher().End(Id(name), {.clean = true, .description = "exited with code 0"});
+}
+
+TEST(JobLife, APendingJobIsPausedAtOnceAndCanBeCancelled) {
+  ServerFixture fixture(false);
+  const std::string running = fixture.SubmitGood();
+  fixture.AwaitWorker(running);
+  const std::string name = fixture.SubmitGood();
+  EXPECT_TRUE(fixture.Pause(name).ok());
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::PAUSED);
+  EXPECT_TRUE(fixture.Cancel(name).ok());
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::CANCELLED);
+  EXPECT_EQ(fixture.launcher().Started().size(), 1u);
+}
+
+TEST(JobLife, AJobBetweenTwoWorkersIsPausedOrCancelledAtOnce) {
+  for (const bool pause : {true, false}) {
+    ServerFixture fixture(
+        false,
+        {.data_dir = {}, .first_restart_pause = absl::Hours(1), .longest_restart_pause = absl::Hours(1)});
+    const std::string name = fixture.SubmitGood();
+    fixture.AwaitWorker(name);
+    fixture.launcher().End(Id(name), {.clean = false, .description = "killed by signal 9 (Killed)"});
+    while (fixture.Get(name).restarts() == 0) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_TRUE((pause ? fixture.Pause(name) : fixture.Cancel(name)).ok());
+    EXPECT_EQ(fixture.Get(name).state(), pause ? v1::Job::PAUSED : v1::Job::CANCELLED);
+  }
+}
+
+TEST(JobLife, AJobThatFailedIsRetriedWithItsHistory) {
+  ServerFixture fixture(true);
+  const std::string name = fixture.SubmitGood();
+  PlayedWorker worker = fixture.AwaitWorker(name);
+  ASSERT_TRUE(worker.Start().ok());
+  ASSERT_TRUE(worker.Fail(absl::UnavailableError("no such file")).ok());
+  EXPECT_EQ(fixture.AwaitEnd(name).state(), v1::Job::FAILED);
+  EXPECT_TRUE(fixture.Retry(name).ok());  // its worker has not ended yet
+  EXPECT_EQ(fixture.Get(name).state(), v1::Job::PENDING);
+  EXPECT_EQ(fixture.Get(name).error(), "");
+  fixture.launcher().End(Id(name), {.clean = true, .description = "exited with code 0"});
+  PlayedWorker second(fixture.launcher().AwaitStart(Id(name), 2));
+  ASSERT_TRUE(second.Start().ok());
+  ASSERT_TRUE(second.ReportNext({FittingCandidate(fixture.Get(name), fixture.store(), 1)}).ok());
+  ASSERT_TRUE(second.Succeed(1).ok());
+  std::vector<v1::JobEvent> events;
+  EXPECT_TRUE(fixture.Watch(name, 0, &events).ok());
+  std::vector<v1::Job::State> states;
+  for (const v1::JobEvent& event : events) {
+    if (event.has_state_change()) states.push_back(event.state_change().state());
+  }
+  EXPECT_THAT(states, ElementsAre(v1::Job::PENDING, v1::Job::RUNNING, v1::Job::FAILED, v1::Job::PENDING,
+                                  v1::Job::RUNNING, v1::Job::SUCCEEDED));
+  EXPECT_EQ(CodeOf(fixture.Retry(name)), grpc::FAILED_PRECONDITION);
+  fixture.launcher().End(Id(name), {.clean = true, .description = "exited with code 0"});
 }
 
 TEST(JobLife, AWorkerThatCannotBeStartedFailsItsJob) {
@@ -111,7 +266,7 @@ TEST(JobLife, AWorkerThatCannotBeStartedFailsItsJob) {
 }
 
 TEST(JobLife, ASilentWorkerIsKilled) {
-  ServerFixture fixture(false, {.data_dir = {}, .silence_limit = absl::Milliseconds(30)});
+  ServerFixture fixture(false, {.data_dir = {}, .silence_limit = absl::Milliseconds(30), .restart_limit = 0});
   const std::string name = fixture.SubmitGood();
   const v1::Job job = fixture.AwaitEnd(name);
   EXPECT_EQ(job.state(), v1::Job::FAILED);
@@ -232,64 +387,59 @@ TEST(JobLife, WorkersReportsAreChecked) {
   EXPECT_EQ(CodeOf(worker.Start()), grpc::FAILED_PRECONDITION);
 }
 
-TEST(JobLife, ARestartQueuesWhatWaitedAndFailsWhatRan) {
-  ServerFixture fixture(true);
+TEST(JobLife, ARestartGoesOnWithWhatRanAndThenWithWhatWaited) {
+  ServerFixture fixture(true, QuickRestarts());
   const std::string running = fixture.SubmitGood();
   fixture.AwaitWorker(running);
-  const std::string first = fixture.SubmitGood();
-  const std::string second = fixture.SubmitGood();
-  // As after a crash: the row says RUNNING, the folder of a job deleted half-way is there.
+  const std::string waiting = fixture.SubmitGood();
+  // As after a crash: the rows say RUNNING, the folder of a job deleted half-way is there.
   fixture.Stop();
   std::filesystem::create_directories(fixture.data_dir() + "/jobs/zzzzzzzzzzzz");
   {
     auto store = SqliteStore::Open(fixture.data_dir());
     ASSERT_TRUE(store.ok()) << store.status();
-    JobRecord crashed = SampleJob("000000000001");
-    crashed.spec = SpecBytes({});
-    ASSERT_TRUE((*store)->InsertJob(crashed).ok());
-    JobRecord cancelled = SampleJob("000000000002");
-    cancelled.spec = SpecBytes({});
-    ASSERT_TRUE((*store)->InsertJob(cancelled).ok());
-    for (bool cancel : {false, true}) {
+    for (const char* id : {"000000000001", "000000000002"}) {
+      JobRecord asked = SampleJob(id);
+      asked.spec = SpecBytes({});
+      ASSERT_TRUE((*store)->InsertJob(asked).ok());
       ASSERT_TRUE((*store)
-                      ->MutateJob(cancel ? "000000000002" : "000000000001",
+                      ->MutateJob(id,
                                   [&](JobRecord& job) -> absl::StatusOr<Disposition> {
                                     job.state = JobState::kRunning;
-                                    job.cancel_requested = cancel;
+                                    (asked.id == "000000000001" ? job.pause_requested
+                                                                : job.cancel_requested) = true;
                                     return Disposition::kKeep;
                                   })
                       .ok());
     }
   }
   fixture.Start();
-  EXPECT_EQ(fixture.Get(running).state(), v1::Job::FAILED);
-  EXPECT_THAT(fixture.Get(running).error(), HasSubstr("shut down"));
-  EXPECT_EQ(fixture.Get("jobs/000000000001").state(), v1::Job::FAILED);
-  EXPECT_THAT(fixture.Get("jobs/000000000001").error(), HasSubstr("server stopped"));
+  EXPECT_EQ(fixture.Get("jobs/000000000001").state(), v1::Job::PAUSED);
   EXPECT_EQ(fixture.Get("jobs/000000000002").state(), v1::Job::CANCELLED);
   EXPECT_FALSE(std::filesystem::exists(fixture.data_dir() + "/jobs/zzzzzzzzzzzz"));
-  fixture.AwaitWorker(first);
-  EXPECT_TRUE(fixture.Cancel(first).ok());
-  fixture.AwaitWorker(second);
+  PlayedWorker again = fixture.AwaitWorker(running);
+  EXPECT_EQ(fixture.Get(running).state(), v1::Job::RUNNING);
+  EXPECT_THAT(fixture.Get(running).notice(), HasSubstr("server was stopped"));
+  EXPECT_EQ(fixture.Get(waiting).state(), v1::Job::PENDING);
+  EXPECT_TRUE(again.Start().ok());
+  EXPECT_TRUE(fixture.Cancel(running).ok());
+  fixture.AwaitWorker(waiting);
 }
 
-TEST(JobLife, ShuttingDownFailsWhatRunsRefusesWhatComesAndKeepsWhatWaits) {
-  ServerFixture fixture(true);
+TEST(JobLife, ShuttingDownStopsWhatRunsRefusesWhatComesAndLosesNothing) {
+  ServerFixture fixture(true, QuickRestarts());
   const std::string running = fixture.SubmitGood();
   fixture.AwaitWorker(running);
   const std::string waiting = fixture.SubmitGood();
-  std::vector<v1::JobEvent> events;
-  std::thread watcher([&] { (void)fixture.Watch(running, 0, &events); });
-  std::thread idle_watcher([&] {
-    std::vector<v1::JobEvent> ignored;
-    EXPECT_EQ(CodeOf(fixture.Watch(waiting, 0, &ignored)), grpc::UNAVAILABLE);
-  });
+  std::vector<std::thread> watchers;
+  for (const std::string& name : {running, waiting}) {
+    watchers.emplace_back([&fixture, name] {
+      std::vector<v1::JobEvent> ignored;
+      EXPECT_EQ(CodeOf(fixture.Watch(name, 0, &ignored)), grpc::UNAVAILABLE);
+    });
+  }
   fixture.server().Shutdown(absl::Minutes(4));
-  watcher.join();
-  idle_watcher.join();
-  ASSERT_FALSE(events.empty());
-  EXPECT_EQ(events.back().state_change().state(), v1::Job::FAILED);
-  EXPECT_THAT(events.back().state_change().error(), HasSubstr("shut down"));
+  for (std::thread& watcher : watchers) watcher.join();
   EXPECT_THAT(fixture.launcher().Running(), ElementsAre());
   v1::SubmitJobRequest request;
   *request.mutable_spec() = GoodSpec();
@@ -297,8 +447,9 @@ TEST(JobLife, ShuttingDownFailsWhatRunsRefusesWhatComesAndKeepsWhatWaits) {
   EXPECT_EQ(CodeOf(fixture.Submit(request, &job)), grpc::UNAVAILABLE);
   fixture.Stop();
   fixture.Start();
-  EXPECT_EQ(fixture.Get(running).state(), v1::Job::FAILED);
-  fixture.AwaitWorker(waiting);
+  EXPECT_EQ(fixture.Get(running).state(), v1::Job::RUNNING);
+  fixture.AwaitWorker(running);
+  EXPECT_EQ(fixture.Get(waiting).state(), v1::Job::PENDING);
 }
 
 // Half a dozen threads submit, cancel and delete at random while workers come and go; afterwards every job

@@ -112,14 +112,15 @@ TEST(PageToken, SizesHaveADefaultALimitAndNoNegatives) {
 
 TEST(JobState, MovesAreExactlyThese) {
   using S = JobState;
-  const std::set<std::pair<S, S>> allowed = {{S::kPending, S::kRunning},
-                                             {S::kPending, S::kCancelled},
-                                             {S::kRunning, S::kSucceeded},
-                                             {S::kRunning, S::kFailed},
-                                             {S::kRunning, S::kCancelled}};
-  const S all[] = {S::kPending, S::kRunning, S::kSucceeded, S::kFailed, S::kCancelled};
+  const std::set<std::pair<S, S>> allowed = {
+      {S::kPending, S::kRunning},   {S::kPending, S::kPaused},    {S::kPending, S::kCancelled},
+      {S::kRunning, S::kSucceeded}, {S::kRunning, S::kFailed},    {S::kRunning, S::kPaused},
+      {S::kRunning, S::kCancelled}, {S::kPaused, S::kPending},    {S::kPaused, S::kCancelled},
+      {S::kFailed, S::kPending},    {S::kCancelled, S::kPending},
+  };
+  const S all[] = {S::kPending, S::kRunning, S::kSucceeded, S::kFailed, S::kCancelled, S::kPaused};
   for (S from : all) {
-    EXPECT_EQ(IsTerminal(from), from != S::kPending && from != S::kRunning);
+    EXPECT_EQ(IsTerminal(from), from == S::kSucceeded || from == S::kFailed || from == S::kCancelled);
     for (S to : all) {
       EXPECT_EQ(CanMove(from, to), allowed.contains({from, to}));
       JobRecord job = SampleJob("a");

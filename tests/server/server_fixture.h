@@ -172,6 +172,27 @@ class ServerFixture {
     v1::Job job;
     return stub_->CancelJob(&context, request, &job);
   }
+  grpc::Status Pause(const std::string& name) {
+    grpc::ClientContext context;
+    v1::PauseJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    return stub_->PauseJob(&context, request, &job);
+  }
+  grpc::Status Resume(const std::string& name) {
+    grpc::ClientContext context;
+    v1::ResumeJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    return stub_->ResumeJob(&context, request, &job);
+  }
+  grpc::Status Retry(const std::string& name) {
+    grpc::ClientContext context;
+    v1::RetryJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    return stub_->RetryJob(&context, request, &job);
+  }
   grpc::Status Delete(const std::string& name) {
     grpc::ClientContext context;
     v1::DeleteJobRequest request;

@@ -9,7 +9,7 @@
 #include "server/worker/reporter.h"
 #include "server/worker/server_link.h"
 #include "server/worker/work.h"
-#include "tests/fakes/fake_oracle.h"
+#include "tests/server/fake_work.h"
 #include "tests/server/server_fixture.h"
 #include "tests/supernet/data/image_writer.h"
 
@@ -17,20 +17,6 @@ namespace precis::server {
 namespace {
 
 using testing::HasSubstr;
-
-ServerLinkOptions LinkOptions(const WorkerCommand& command) {
-  return {.server_address = command.server_address, .job_id = command.job_id, .secret = command.secret};
-}
-
-WorkOptions FakeWork() {
-  return {.make_oracle = [](const search::Plan& plan, Dataset) -> absl::StatusOr<std::unique_ptr<Oracle>> {
-            FakeOracleOptions options;
-            options.steps_to_learn = 5;
-            return std::make_unique<FakeOracle>(plan.graph, options);
-          },
-          .worker_version = "fake",
-          .execution_version = [] { return std::string("by hand"); }};
-}
 
 // A WorkerService that misbehaves as told.
 class Tricky final : public v1::WorkerService::Service {
@@ -181,10 +167,39 @@ TEST_F(ReporterTest, AServerThatRefusesEndsTheSearch) {
   EXPECT_EQ(reporter.Flush(), absl::FailedPreconditionError("job is CANCELLED"));
 }
 
-TEST_F(ReporterTest, AStopEndsTheSearchWithItsReason) {
+TEST_F(ReporterTest, TellsOfAPauseAndGoesOn) {
+  service_.Script(0, grpc::Status::OK, v1::DIRECTIVE_PAUSE);
   Reporter reporter(link_.get(), {});
-  reporter.RequestStop("SIGTERM");
-  EXPECT_EQ(reporter.OnProgress(SampleProgress(1)), absl::CancelledError("SIGTERM"));
+  EXPECT_FALSE(reporter.PauseRequested());
+  ASSERT_TRUE(reporter.OnCandidate(SampleCandidate(1)).ok());
+  ASSERT_TRUE(reporter.Flush().ok());
+  EXPECT_TRUE(reporter.PauseRequested());
+  EXPECT_TRUE(reporter.OnProgress(SampleProgress(1)).ok());
+}
+
+TEST_F(ReporterTest, LeavesOutWhatTheServerKnows) {
+  {
+    Reporter reporter(link_.get(), {.heartbeat_interval = absl::Hours(1),
+                                    .last_batch = 7,
+                                    .candidates_reported = 3,
+                                    .fraction = SampleProgress(5).fraction});
+    for (int i = 1; i <= 6; ++i) {
+      ASSERT_TRUE(reporter.OnCandidate(SampleCandidate(i)).ok());
+      ASSERT_TRUE(reporter.OnProgress(SampleProgress(i)).ok());
+    }
+    ASSERT_TRUE(reporter.Flush().ok());
+  }
+  int64_t batch = 7;
+  std::vector<int64_t> candidates;
+  for (const v1::ReportBatchRequest& request : service_.Received()) {
+    if (request.number() == 0) continue;
+    EXPECT_EQ(request.number(), ++batch);
+    for (const v1::WorkerCandidate& each : request.candidates()) candidates.push_back(each.number());
+    if (request.has_progress()) {
+      EXPECT_GE(request.progress().step(), 5);
+    }
+  }
+  EXPECT_THAT(candidates, testing::ElementsAre(4, 5, 6));
 }
 
 TEST_F(ReporterTest, OutlivesAServerThatGoesAndComesBack) {
@@ -335,19 +350,6 @@ TEST(Work, AnImageFolderIsFoundAtSubmissionAndLoadedByTheWorker) {
   job = fixture.AwaitEnd(job.name());
   EXPECT_EQ(job.state(), v1::Job::SUCCEEDED) << job.error();
   EXPECT_EQ(loaded, 80);
-}
-
-TEST(Work, ASignalEndsTheSearch) {
-  ServerFixture fixture(false);
-  const std::string name = fixture.SubmitGood();
-  ServerLink link(LinkOptions(fixture.launcher().AwaitStart(name.substr(5))));
-  const std::atomic<bool> stop = true;
-  WorkOptions options = FakeWork();
-  options.stop = &stop;
-  ASSERT_TRUE(Work(link, options).ok());
-  const v1::Job job = fixture.AwaitEnd(name);
-  EXPECT_EQ(job.state(), v1::Job::FAILED);
-  EXPECT_THAT(job.error(), HasSubstr("told to stop by a signal"));
 }
 
 TEST(Work, AnotherPlanThanTheServersIsRefused) {

@@ -9,11 +9,12 @@ namespace precis {
 namespace {
 
 OracleFactory Factory(const char* name, int threads, RangeRule weights = RangeRule::kMaxAbs,
-                      RangeRule activations = RangeRule::kMaxAbs) {
+                      RangeRule activations = RangeRule::kMaxAbs, bool varied = false) {
   OracleOptions options = SmallOptions();
   options.training.threads = threads;
   options.training.ranges.weights = weights;
   options.training.ranges.activations = activations;
+  options.data.augment = {.crop_padding = varied ? 1 : 0, .flip = varied};
   return {.name = name,
           .make = [options] { return SmallOracle(options); },
           .layer_count = SmallGraph().Layers().size(),
@@ -27,7 +28,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Factory("LearnedRanges", 1, RangeRule::kLearned, RangeRule::kLearned),
                       Factory("AveragedRanges", 1, RangeRule::kPercentile, RangeRule::kMovingAverage),
                       Factory("LeastErrorRanges", 2, RangeRule::kMeanSquareError,
-                              RangeRule::kMeanSquareError)),
+                              RangeRule::kMeanSquareError),
+                      Factory("VariedImages", 1, RangeRule::kLearned, RangeRule::kMaxAbs, /*varied=*/true)),
     OracleFactoryName);
 
 }  // namespace
