@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace precis::onnx_reader {
 namespace {
@@ -10,9 +11,9 @@ namespace {
 constexpr size_t kMaxRank = 8;
 constexpr int64_t kMaxAttribute = int64_t{1} << 20;
 
-std::array<const OperatorTable*, 5> Tables() {
-  return {&LayerOperators(), &ElementwiseOperators(), &PoolOperators(), &ShapeOperators(),
-          &ResampleOperators()};
+std::array<const OperatorTable*, 8> Tables() {
+  return {&LayerOperators(), &NormOperators(),    &ElementwiseOperators(), &ArithmeticOperators(),
+          &PoolOperators(),  &ReshapeOperators(), &ShapeOperators(),       &ResampleOperators()};
 }
 
 // Two entries, height and width, from one for each spatial dimension.
@@ -80,6 +81,28 @@ absl::StatusOr<Value> InDims(OnnxNode& node, NodeId id, std::vector<int64_t> dim
 Outputs One(absl::StatusOr<Value> value) {
   if (!value.ok()) return value.status();
   return std::vector<Value>{*std::move(value)};
+}
+
+absl::StatusOr<Value> Like(const Activation& x, const Draft::Added& node) {
+  if (!node.ok()) return node.status();
+  return Activation{.node = *node, .dims = x.dims, .batch_axis = x.batch_axis};
+}
+
+Draft::Added Clipped(Draft& draft, NodeId x, double low, double high) {
+  constexpr double largest = std::numeric_limits<float>::max();
+  if (low <= -largest && high >= largest) return x;
+  if (low == 0 && high >= largest) return draft.Activate(x, ActivationKind::kRelu);
+  return draft.Activate(x, ActivationKind::kClip, std::max(low, -largest), std::min(high, largest));
+}
+
+absl::StatusOr<TensorPtr> OptionalFloats(const OnnxNode& node, size_t input) {
+  if (!node.Has(input)) return TensorPtr();
+  return node.FloatsAt(input);
+}
+
+absl::Status RequireSize(const TensorPtr& tensor, int64_t size, const char* what) {
+  if (tensor == nullptr || tensor->size() == size) return absl::OkStatus();
+  return Unsupported("the ", what, " has ", tensor->size(), " elements, expected are ", size);
 }
 
 absl::StatusOr<ImageView> AsImage(OnnxNode& node, const Activation& x, int64_t least_spatial) {

@@ -29,15 +29,25 @@ std::vector<std::string> SupportedOperators();
 // ---- for the operators' own files
 
 using OperatorTable = std::map<std::string, Operator, std::less<>>;
-const OperatorTable& LayerOperators();        // convolutions, products, norms
-const OperatorTable& ElementwiseOperators();  // activations and arithmetic
+const OperatorTable& LayerOperators();        // convolutions and products
+const OperatorTable& NormOperators();         // norms
+const OperatorTable& ElementwiseOperators();  // activations
+const OperatorTable& ArithmeticOperators();   // between activations, and with constants
 const OperatorTable& PoolOperators();         // pools, means, softmax
+const OperatorTable& ReshapeOperators();      // other dimensions for the same elements
 const OperatorTable& ShapeOperators();        // what moves elements
 const OperatorTable& ResampleOperators();     // what repeats, mirrors and interpolates them
 
 // An activation of these dimensions, in whose node's shape `node` is put if it has another.
 absl::StatusOr<Value> InDims(OnnxNode& node, NodeId id, std::vector<int64_t> dims, int64_t batch_axis);
 Outputs One(absl::StatusOr<Value> value);
+// The dimensions of x, computed by another node.
+absl::StatusOr<Value> Like(const Activation& x, const Draft::Added& node);
+// x within limits; those beyond the floats are none.
+Draft::Added Clipped(Draft& draft, NodeId x, double low, double high);
+// An optional input; null where it is not there.
+absl::StatusOr<TensorPtr> OptionalFloats(const OnnxNode& node, size_t input);
+absl::Status RequireSize(const TensorPtr& tensor, int64_t size, const char* what);  // if there is a tensor
 
 // x as an image {channels, height, width}: what has one spatial dimension or none gets more, of size 1.
 struct ImageView {

@@ -216,6 +216,19 @@ TEST(OnnxReader, ABatchThatIsFixedBecomesFree) {
   }
 }
 
+// What stands before the batch runs over all images, so it must stay apart from what follows.
+TEST(OnnxReader, ShapesThatMixImagesAreRefused) {
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{-1, 6}, {2, -1, 6}, {24, -1}, {6, -1, 4}}) {
+    OnnxBuilder onnx;
+    onnx.Input("x", {-1, 4, 6});
+    SetInts(onnx.Node("Transpose", {"x"}, "tokens_first"), "perm", {1, 0, 2});
+    onnx.Ints("shape", shape);
+    onnx.Node("Reshape", {"tokens_first", "shape"}, "y");
+    onnx.Output("y");
+    EXPECT_THAT(Refusal(onnx), HasSubstr("a shape that mixes images or does not fit")) << shape[0];
+  }
+}
+
 TEST(OnnxReader, ImagesWithChannelsLastAreTurned) {
   OnnxBuilder onnx;
   onnx.Input("x", {-1, 6, 5, 3});
