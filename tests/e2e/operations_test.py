@@ -174,7 +174,15 @@ class OperationsTest(harness.EndToEndTest):
     def test_a_short_deadline_is_kept_even_with_a_worker_that_will_not_stop(self):
         server = self.serve_with_metrics("--drain-timeout", "2", "--worker", self.stubborn_worker())
         self.wait_for_state(self.submit(), "running")
-        started = time.monotonic()
+        harness.wait_for("the worker", server.worker_pids)
+        with grpc.insecure_channel(server.address) as channel:
+            health = self.health_watch(channel)
+            self.assertEqual(next(health), SERVING)
+            started = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(next(health), NOT_SERVING)
+            self.assertTrue(server.worker_pids(), "health turns before the workers have ended")
+            health.cancel()
         self.assertEqual(server.stop(), 0, server.log())
         self.assertLess(time.monotonic() - started, 4)
 

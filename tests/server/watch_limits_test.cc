@@ -24,8 +24,12 @@ TEST(WatchLimits, OneMoreThanAllowedIsRefusedUntilOneLeaves) {
   v1::JobEvent event;
   ASSERT_TRUE(first_reader->Read(&event));
   ASSERT_TRUE(second_reader->Read(&event));
-  std::vector<v1::JobEvent> events;
-  const grpc::Status refused = fixture.Watch(name, 0, &events);
+  grpc::ClientContext third;
+  third.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  auto third_reader = fixture.stub().WatchJob(&third, WatchOf(name));
+  EXPECT_FALSE(third_reader->Read(&event));
+  third.TryCancel();
+  const grpc::Status refused = third_reader->Finish();
   EXPECT_EQ(CodeOf(refused), grpc::RESOURCE_EXHAUSTED);
   EXPECT_THAT(refused.error_message(), HasSubstr("2 jobs are being watched"));
   EXPECT_THAT(refused.error_message(), HasSubstr("--max-watchers"));
@@ -37,7 +41,7 @@ TEST(WatchLimits, OneMoreThanAllowedIsRefusedUntilOneLeaves) {
     EXPECT_TRUE(fixture.Cancel(name).ok());
   });
   while (code == grpc::RESOURCE_EXHAUSTED) {
-    events.clear();
+    std::vector<v1::JobEvent> events;
     code = CodeOf(fixture.Watch(name, 0, &events));
   }
   EXPECT_EQ(code, grpc::OK);
