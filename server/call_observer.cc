@@ -103,9 +103,9 @@ class CallObserver final : public grpc::experimental::Interceptor {
     const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - start_);
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     metrics_->RpcDone(context_.method, code, took);
-    const spdlog::level::level_enum level = IsOurFault(status.error_code()) ? spdlog::level::warn
-                                            : IsQuiet(context_.method)      ? spdlog::level::debug
-                                                                            : spdlog::level::info;
+    const spdlog::level::level_enum level = ours_ && IsOurFault(status.error_code()) ? spdlog::level::warn
+                                            : IsQuiet(context_.method)               ? spdlog::level::debug
+                                                                                     : spdlog::level::info;
     if (spdlog::should_log(level)) {
       ThreadLogContext() = context_;
       spdlog::log(level, "call {}: {} in {:.1f} ms, request {}{}{}", context_.method,

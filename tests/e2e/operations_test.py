@@ -183,7 +183,7 @@ class OperationsTest(harness.EndToEndTest):
             self.assertEqual(next(health), NOT_SERVING)
             self.assertTrue(server.worker_pids(), "health turns before the workers have ended")
             health.cancel()
-        self.assertEqual(server.stop(), 0, server.log())
+        self.assertEqual(server.process.wait(harness.DEADLINE_S), 0, server.log())
         self.assertLess(time.monotonic() - started, 4)
 
     def test_a_second_sigterm_ends_at_once(self):
