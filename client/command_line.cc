@@ -277,6 +277,9 @@ class CommandLine {
     AddOutput(Add("version", "Show the versions of client and server",
                   [this](Session session) { return Version(session, OutputFormatFrom(output_)); }),
               {"table", "json"});
+    AddOutput(Add("doctor", "Examine the way to the server and its health, and say what to do",
+                  [this](Session session) { return Doctor(session, OutputFormatFrom(output_)); }),
+              {"table", "json"});
   }
 
   void AddFormatCommands() {

@@ -134,4 +134,8 @@ absl::StatusOr<int> Models(Session session, OutputFormat output);
 // Never fails because there is no server: that is then said.
 absl::StatusOr<int> Version(Session session, OutputFormat output);
 
+// A line a check, OK, WARN or FAIL, the last two with what to do: the server answers, both have one version
+// and one time, and each service is healthy. kExitOk if nothing is FAIL, else kExitUsage.
+absl::StatusOr<int> Doctor(Session session, OutputFormat output);
+
 }  // namespace precis::client

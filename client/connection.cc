@@ -21,7 +21,7 @@ bool IsLoopback(absl::string_view address) {
          absl::StartsWith(address, "[::1]");
 }
 
-std::unique_ptr<v1::SearchService::Stub> Connect(const std::string& address) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
@@ -30,8 +30,7 @@ std::unique_ptr<v1::SearchService::Stub> Connect(const std::string& address) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return v1::SearchService::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
 std::string MessageFor(const grpc::Status& status, const std::string& address) {
@@ -54,7 +53,10 @@ std::string MessageFor(const grpc::Status& status, const std::string& address) {
 }  // namespace
 
 Connection::Connection(std::string address, std::chrono::milliseconds timeout)
-    : address_(std::move(address)), timeout_(timeout), stub_(Connect(address_)) {}
+    : address_(std::move(address)),
+      timeout_(timeout),
+      channel_(Connect(address_)),
+      stub_(v1::SearchService::NewStub(channel_)) {}
 
 absl::Status Connection::FromGrpc(const grpc::Status& status, const grpc::ClientContext* context) const {
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), MessageFor(status, address_));

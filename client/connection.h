@@ -28,6 +28,9 @@ class Connection {
 
   const std::string& address() const { return address_; }
   Stub& stub() { return *stub_; }
+  // For services other than ours.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  std::chrono::milliseconds timeout() const { return timeout_; }
 
   // A unary call with the deadline. The error has the server's code; see FromGrpc.
   template <typename Request, typename Response>
@@ -49,6 +52,7 @@ class Connection {
  private:
   const std::string address_;
   const std::chrono::milliseconds timeout_;
+  const std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
 };
 

@@ -79,6 +79,7 @@ inline constexpr char kJsonHelp[] =
     costs                        {"costs": [CostMetric]}
     models                       {"models": [ModelInfo], "datasets": [DatasetInfo]}
     version                      {"client", "server_address", "server": ServerInfo or null}
+    doctor                       {"ok", "checks": [{"check", "level": "ok", "warn" or "fail", "message", "next"}]}
 )";
 
 }  // namespace precis::client

@@ -20,7 +20,7 @@ packages=(
   # Libraries
   libtorch-dev libopenblas0-pthread libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev libsqlite3-dev zlib1g-dev libssl-dev libcli11-dev libspdlog-dev nlohmann-json3-dev
-  libyaml-cpp-dev libopencv-imgcodecs-dev libopencv-imgproc-dev libonnx-dev
+  libyaml-cpp-dev prometheus-cpp-dev libopencv-imgcodecs-dev libopencv-imgproc-dev libonnx-dev
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
   python3 python3-grpcio python3-grpc-tools python3-protobuf python3-jsonschema python3-gmpy2 libxsmm-dev

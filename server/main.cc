@@ -1,27 +1,32 @@
 // precisd: takes options, starts the server, waits for a signal, shuts down.
 //
-// Exit codes: 0 after SIGTERM or SIGINT; 1 if it could not start; 2 for bad options.
-#include <pthread.h>
+// Exit codes: 0 after SIGTERM or SIGINT; 1 if it could not start; 2 for bad options; 3 if its orderly end was
+// cut short by a second signal or took longer than --drain-timeout. `precisd doctor` has its own (doctor.h).
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "server/doctor.h"
 #include "server/launcher/local_launcher.h"
 #include "server/listen_address.h"
+#include "server/metrics_page.h"
+#include "server/operation_options.h"
 #include "server/precis_server.h"
+#include "server/service_notify.h"
+#include "server/stop_signals.h"
 #include "server/store/sqlite_store.h"
 
 namespace precis::server {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(2);
 constexpr int kBadOptions = 2;
 
 struct Options {
@@ -33,6 +38,7 @@ struct Options {
   std::string worker;
   std::string log_level = "info";
   std::string port_file;
+  OperationOptions operation;
 };
 
 void AddOptions(CLI::App& app, Options& options) {
@@ -57,21 +63,9 @@ void AddOptions(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app.add_option("--port-file", options.port_file, "Write the bound port here once the server is up");
+  AddOperationOptions(app, options.operation);
+  app.footer("precisd doctor --data-dir DIR examines a data folder and this machine: precisd doctor --help");
   app.set_version_flag("--version", absl::StrCat("precisd ", PRECIS_VERSION));
-}
-
-void SetUpLogging(const std::string& level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("precisd"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  spdlog::set_level(spdlog::level::from_str(level));
-  // gRPC's own messages go the same way.
-  gpr_set_log_function([](gpr_log_func_args* args) {
-    if (args->severity == GPR_LOG_SEVERITY_ERROR) {
-      spdlog::warn("grpc: {}", args->message);
-    } else {
-      spdlog::debug("grpc: {}", args->message);
-    }
-  });
 }
 
 // Whole or not there at all, since somebody waits for it to appear.
@@ -87,6 +81,8 @@ absl::Status WritePortFile(const std::string& path, int port) {
 absl::Status Serve(const Options& options) {
   absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
   if (!address.ok()) return address.status();
+  absl::StatusOr<std::optional<ListenAddress>> metrics_address = MetricsAddress(options.operation);
+  if (!metrics_address.ok()) return metrics_address.status();
   // Before anything is created, so that a port in use leaves nothing behind.
   if (absl::Status status = CheckAddressIsFree(*address); !status.ok()) return status;
   const std::string worker = options.worker.empty() ? DefaultWorkerPath() : options.worker;
@@ -97,36 +93,45 @@ absl::Status Serve(const Options& options) {
   absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(options.data_dir);
   if (!store.ok()) return store.status();
 
-  // Every thread of the process inherits this, so the signals come to sigwait below and nowhere else.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-
+  StopSignals signals;
+  JobManagerOptions jobs = {.data_dir = options.data_dir,
+                            .max_concurrent_jobs = options.max_concurrent_jobs,
+                            .checkpoint_interval = absl::Seconds(options.checkpoint_interval_s),
+                            .silence_limit = absl::Seconds(options.silence_limit_s)};
+  jobs.stop_grace = std::min(jobs.stop_grace, options.operation.drain_timeout() / 2);
+  jobs.checkpoint_grace = std::min(jobs.checkpoint_grace, options.operation.drain_timeout() / 2);
   absl::StatusOr<std::unique_ptr<PrecisServer>> server =
-      PrecisServer::Start(*address,
-                          {.data_dir = options.data_dir,
-                           .max_concurrent_jobs = options.max_concurrent_jobs,
-                           .checkpoint_interval = absl::Seconds(options.checkpoint_interval_s),
-                           .silence_limit = absl::Seconds(options.silence_limit_s)},
-                          *std::move(store), std::make_unique<LocalLauncher>(worker));
+      PrecisServer::Start(*address, jobs, *std::move(store), std::make_unique<LocalLauncher>(worker),
+                          {.max_watch_streams = options.operation.max_watchers});
   if (!server.ok()) return server.status();
+  std::unique_ptr<MetricsPage> metrics_page;
+  if (metrics_address->has_value()) {
+    absl::StatusOr<std::unique_ptr<MetricsPage>> page =
+        MetricsPage::Start(**metrics_address, (*server)->metrics());
+    if (!page.ok()) return page.status();
+    metrics_page = *std::move(page);
+    spdlog::info("metrics are at http://{}/metrics",
+                 ListenAddress{(*metrics_address)->host, metrics_page->port()}.Text());
+  }
   spdlog::info("precisd {} listens on {}, data in {}", PRECIS_VERSION,
                ListenAddress{address->host, (*server)->port()}.Text(), options.data_dir);
   if (!options.port_file.empty()) {
     if (absl::Status status = WritePortFile(options.port_file, (*server)->port()); !status.ok())
       return status;
   }
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  spdlog::info("shutting down on {}", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
-  (*server)->Shutdown(kPatience);
+  NotifyServiceManager("READY=1");
+  const char* signal_name = signals.Await() == SIGINT ? "SIGINT" : "SIGTERM";
+  NotifyServiceManager("STOPPING=1");
+  const absl::Duration within = options.operation.drain_timeout();
+  spdlog::info("shutting down on {}, within {}", signal_name, absl::FormatDuration(within));
+  signals.EndAtOnceAfter(within);
+  (*server)->Shutdown(within);
+  spdlog::info("shut down");
   return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "doctor") return DoctorMain(argc - 1, argv + 1);
   CLI::App app("precisd: serves mixed-precision searches over gRPC.", "precisd");
   Options options;
   AddOptions(app, options);
@@ -135,10 +140,14 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadOptions;
   }
-  SetUpLogging(options.log_level);
+  SetUpLogging(options.log_level, options.operation);
   absl::Status status = Serve(options);
   if (status.ok()) return 0;
-  std::fprintf(stderr, "precisd: %s\n", std::string(status.message()).c_str());
+  if (options.operation.json_log()) {
+    spdlog::critical("{}", std::string(status.message()));
+  } else {
+    std::fprintf(stderr, "precisd: %s\n", std::string(status.message()).c_str());
+  }
   return absl::IsInvalidArgument(status) ? kBadOptions : 1;
 }
 

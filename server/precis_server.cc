@@ -4,26 +4,42 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/call_observer.h"
+#include "server/store/measured_store.h"
 
 namespace precis::server {
+namespace {
+
+// What a call may still take when the jobs have ended.
+constexpr absl::Duration kCallPatience = absl::Seconds(2);
+
+}  // namespace
 
 PrecisServer::PrecisServer(const JobManagerOptions& options, std::unique_ptr<Store> store,
-                           std::unique_ptr<Launcher> launcher)
-    : store_(std::move(store)),
+                           std::unique_ptr<Launcher> launcher, const ServingLimits& limits)
+    : metrics_(std::make_shared<ServerMetrics>(options.data_dir)),
+      store_(std::make_unique<MeasuredStore>(std::move(store), metrics_.get())),
       launcher_(std::move(launcher)),
+      watch_slots_(limits.max_watch_streams, metrics_->watch_streams()),
       manager_(store_.get(), launcher_.get(), &hub_, options),
-      search_service_(store_.get(), &manager_, &hub_, options.data_dir),
+      search_service_(store_.get(), &manager_, &hub_, &watch_slots_, options.data_dir),
       worker_service_(&manager_) {}
 
 absl::StatusOr<std::unique_ptr<PrecisServer>> PrecisServer::Start(const ListenAddress& address,
                                                                   const JobManagerOptions& options,
                                                                   std::unique_ptr<Store> store,
-                                                                  std::unique_ptr<Launcher> launcher) {
-  std::unique_ptr<PrecisServer> server(new PrecisServer(options, std::move(store), std::move(launcher)));
+                                                                  std::unique_ptr<Launcher> launcher,
+                                                                  const ServingLimits& limits) {
+  std::unique_ptr<PrecisServer> server(
+      new PrecisServer(options, std::move(store), std::move(launcher), limits));
+  if (absl::Status status = server->metrics_->Load(*server->store_); !status.ok()) return status;
   if (absl::Status status = server->manager_.Recover(); !status.ok()) return status;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -31,6 +47,10 @@ absl::StatusOr<std::unique_ptr<PrecisServer>> PrecisServer::Start(const ListenAd
   // Else two servers could listen on one port, each getting some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(address.Text(), grpc::InsecureServerCredentials(), &server->port_);
+  ApplyLimits(limits, builder);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> observers;
+  observers.push_back(MakeCallObserver(server->metrics_.get()));
+  builder.experimental().SetInterceptorCreators(std::move(observers));
   builder.RegisterService(&server->search_service_);
   builder.RegisterService(&server->worker_service_);
   server->server_ = builder.BuildAndStart();
@@ -38,17 +58,23 @@ absl::StatusOr<std::unique_ptr<PrecisServer>> PrecisServer::Start(const ListenAd
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address.Text(), ". Choose another address with --listen."));
   }
+  for (const char* service :
+       {v1::SearchService::service_full_name(), v1::WorkerService::service_full_name()}) {
+    server->server_->GetHealthCheckService()->SetServingStatus(service, true);
+  }
   server->manager_.Start(ListenAddress{address.host, server->port_}.Text());
   return server;
 }
 
 PrecisServer::~PrecisServer() { Shutdown(absl::ZeroDuration()); }
 
-void PrecisServer::Shutdown(absl::Duration patience) {
+void PrecisServer::Shutdown(absl::Duration within) {
   if (server_ == nullptr) return;
+  const absl::Time end = absl::Now() + within;
   server_->GetHealthCheckService()->SetServingStatus(false);
   manager_.Drain();
   hub_.Close();
+  const absl::Duration patience = std::clamp((end - absl::Now()) / 2, absl::ZeroDuration(), kCallPatience);
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(patience));
   server_.reset();
 }

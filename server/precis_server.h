@@ -1,6 +1,8 @@
 // The whole server in one object: both services, health and reflection on one port, over a store and a
 // launcher. main and tests start the same thing.
 //
+// Health (grpc.health.v1) is SERVING for "" and for each service by its full name until Shutdown begins.
+//
 // Threading: Shutdown and the destructor from one thread; the rest is internal.
 #pragma once
 
@@ -16,7 +18,10 @@
 #include "server/launcher/launcher.h"
 #include "server/listen_address.h"
 #include "server/search_service.h"
+#include "server/server_metrics.h"
+#include "server/serving_limits.h"
 #include "server/store/store.h"
+#include "server/watch_slots.h"
 #include "server/worker_service.h"
 
 namespace precis::server {
@@ -28,25 +33,31 @@ class PrecisServer {
   static absl::StatusOr<std::unique_ptr<PrecisServer>> Start(const ListenAddress& address,
                                                              const JobManagerOptions& options,
                                                              std::unique_ptr<Store> store,
-                                                             std::unique_ptr<Launcher> launcher);
+                                                             std::unique_ptr<Launcher> launcher,
+                                                             const ServingLimits& limits = {});
   // Shuts down at once if Shutdown was not called.
   ~PrecisServer();
 
   int port() const { return port_; }
+  // May outlive the server.
+  const std::shared_ptr<ServerMetrics>& metrics() const { return metrics_; }
 
-  // Health says NOT_SERVING, new jobs are refused, workers are stopped (their jobs become FAILED),
-  // watchers get what they have not seen and UNAVAILABLE, calls still open after `patience` are cancelled.
-  // Returns when all is quiet.
-  void Shutdown(absl::Duration patience);
+  // In this order: health says NOT_SERVING; new jobs are refused and workers are stopped (their jobs become
+  // FAILED); watchers, whose calls stay open until then so that they learn how their jobs ended, get what
+  // they have not seen, and UNAVAILABLE with the event number to go on from; calls that are still open after
+  // two seconds, or what is left of `within`, are cancelled. Returns when all is quiet.
+  void Shutdown(absl::Duration within);
 
  private:
   PrecisServer(const JobManagerOptions& options, std::unique_ptr<Store> store,
-               std::unique_ptr<Launcher> launcher);
+               std::unique_ptr<Launcher> launcher, const ServingLimits& limits);
 
   // In this order, so that each outlives those below that use it.
+  const std::shared_ptr<ServerMetrics> metrics_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Launcher> launcher_;
   EventHub hub_;
+  WatchSlots watch_slots_;
   JobManager manager_;
   SearchServiceImpl search_service_;
   WorkerServiceImpl worker_service_;

@@ -3,8 +3,10 @@
 #include "server/search_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/candidate_listing.h"
 #include "server/catalogue.h"
 #include "server/convert.h"
@@ -44,8 +46,8 @@ grpc::Status InvalidJob(grpc::ServerContext* context, search::Violations violati
 }  // namespace
 
 SearchServiceImpl::SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub,
-                                     const std::string& data_dir)
-    : store_(store), manager_(manager), hub_(hub), files_(data_dir) {}
+                                     WatchSlots* watch_slots, const std::string& data_dir)
+    : store_(store), manager_(manager), hub_(hub), watch_slots_(watch_slots), files_(data_dir) {}
 
 absl::StatusOr<JobRecord> SearchServiceImpl::FindJob(const std::string& name, const char* field) {
   absl::StatusOr<std::string> job_id = ParseJobName(name, field);
@@ -120,7 +122,14 @@ grpc::ServerWriteReactor<v1::JobEvent>* SearchServiceImpl::WatchJob(grpc::Callba
                                                                     const v1::WatchJobRequest* request) {
   absl::StatusOr<std::string> job_id = ParseJobName(request->name(), "name");
   if (!job_id.ok()) return WatchStream::Refuse(ToGrpcStatus(job_id.status()));
-  return WatchStream::Start(store_, hub_, *job_id, request->after_event());
+  WatchSlot slot = watch_slots_->Take();
+  if (slot == nullptr) {
+    return WatchStream::Refuse(ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
+        watch_slots_->limit(),
+        " jobs are being watched already, as many as this server allows. Ask GetJob now ",
+        "and then instead, try again later, or have the server started with a larger --max-watchers."))));
+  }
+  return WatchStream::Start(store_, hub_, std::move(slot), *job_id, request->after_event());
 }
 
 grpc::Status SearchServiceImpl::Ask(const std::string& name, Request request, v1::Job* response) {
@@ -219,6 +228,9 @@ grpc::Status SearchServiceImpl::GetServerInfo(grpc::ServerContext* /*context*/,
   response->set_version(PRECIS_VERSION);
   response->set_running_jobs(counts.running);
   response->set_pending_jobs(counts.pending);
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  response->mutable_time()->set_seconds(now_us / 1000000);
+  response->mutable_time()->set_nanos(static_cast<int>(now_us % 1000000 * 1000));
   return grpc::Status::OK;
 }
 

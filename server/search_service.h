@@ -14,6 +14,7 @@
 #include "server/job_files.h"
 #include "server/job_manager.h"
 #include "server/store/store.h"
+#include "server/watch_slots.h"
 
 namespace precis::server {
 
@@ -21,7 +22,8 @@ class SearchServiceImpl final
     : public v1::SearchService::WithCallbackMethod_WatchJob<v1::SearchService::Service> {
  public:
   // All must outlive the service.
-  SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, const std::string& data_dir);
+  SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, WatchSlots* watch_slots,
+                    const std::string& data_dir);
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::Job* response) override;
@@ -68,6 +70,7 @@ class SearchServiceImpl final
   Store* const store_;
   JobManager* const manager_;
   EventHub* const hub_;
+  WatchSlots* const watch_slots_;
   const JobFiles files_;
 };
 

@@ -15,8 +15,9 @@ bool EndsTheLog(const Event& event) { return event.kind == Event::Kind::kState &
 
 }  // namespace
 
-WatchStream* WatchStream::Start(Store* store, EventHub* hub, const std::string& job_id, int64_t after) {
-  std::shared_ptr<WatchStream> stream(new WatchStream(store, after));
+WatchStream* WatchStream::Start(Store* store, EventHub* hub, WatchSlot slot, const std::string& job_id,
+                                int64_t after) {
+  std::shared_ptr<WatchStream> stream(new WatchStream(store, std::move(slot), after));
   stream->self_ = stream;
   // Locked first, so that no wake-up finds it half open.
   std::lock_guard lock(stream->mutex_);
@@ -31,7 +32,7 @@ WatchStream* WatchStream::Start(Store* store, EventHub* hub, const std::string& 
 }
 
 WatchStream* WatchStream::Refuse(const grpc::Status& status) {
-  std::shared_ptr<WatchStream> stream(new WatchStream(nullptr, 0));
+  std::shared_ptr<WatchStream> stream(new WatchStream(nullptr, nullptr, 0));
   stream->self_ = stream;
   std::lock_guard lock(stream->mutex_);
   stream->End(status);
@@ -85,7 +86,10 @@ void WatchStream::Pump() {
   }
   if (waiting_.empty()) {
     if (complete_) End(grpc::Status::OK);
-    if (closing_) End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
+    if (closing_) {
+      End(ToGrpcStatus(absl::UnavailableError(
+          absl::StrCat("the server is shutting down. When it is back, watch on after event ", sent_))));
+    }
     return;
   }
   current_ = std::move(waiting_.front());
@@ -130,6 +134,7 @@ void WatchStream::OnCancel() {
 void WatchStream::OnDone() {
   // The hub's thread may hold the object for a moment longer; whoever lets go last destroys it.
   std::shared_ptr<WatchStream> last = std::move(self_);
+  slot_.reset();
 }
 
 }  // namespace precis::server

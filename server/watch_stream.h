@@ -1,6 +1,10 @@
 // One WatchJob call: sends a job's log from a position on, and what is added to it, until the job's last
 // event has been sent or the client leaves.
 //
+// What a stream holds is bounded whatever the client does: events wait in the store, at most one page of them
+// here, at most one is given to gRPC, which takes it when the client's window has room. A client that reads
+// slowly or not at all lags behind and misses nothing; it holds up nobody, since nobody waits for a write.
+//
 // Threading: driven by gRPC's threads and the hub's; owns itself until gRPC is done with it.
 #pragma once
 
@@ -10,10 +14,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "precis/v1/search_service.pb.h"
 #include "server/event_hub.h"
 #include "server/store/store.h"
+#include "server/watch_slots.h"
 
 namespace precis::server {
 
@@ -22,9 +28,10 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobEvent>,
                           public std::enable_shared_from_this<WatchStream> {
  public:
   // Starts sending events after number `after`. The call ends with NOT_FOUND if there is no such job (any
-  // more), with OUT_OF_RANGE if event `after` has not happened, and with UNAVAILABLE, after what there is,
-  // when the hub is closed.
-  static WatchStream* Start(Store* store, EventHub* hub, const std::string& job_id, int64_t after);
+  // more), with OUT_OF_RANGE if event `after` has not happened, and with UNAVAILABLE, after what there is and
+  // naming the event to go on from, when the hub is closed. `slot` is given back at the end.
+  static WatchStream* Start(Store* store, EventHub* hub, WatchSlot slot, const std::string& job_id,
+                            int64_t after);
   // Ends at once with this status.
   static WatchStream* Refuse(const grpc::Status& status);
 
@@ -35,7 +42,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobEvent>,
   void OnDone() override;
 
  private:
-  WatchStream(Store* store, int64_t after) : store_(store), sent_(after) {}
+  WatchStream(Store* store, WatchSlot slot, int64_t after)
+      : store_(store), slot_(std::move(slot)), sent_(after) {}
 
   // With mutex_ held.
   absl::Status Open(const std::string& job_id);
@@ -44,6 +52,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobEvent>,
   void End(const grpc::Status& status);
 
   Store* const store_;
+  WatchSlot slot_;                     // until OnDone
   std::shared_ptr<WatchStream> self_;  // until OnDone
 
   // Guarded by mutex_.

@@ -278,6 +278,8 @@ absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sq
 
 }  // namespace
 
+int64_t StoreApplicationId() { return kApplicationId; }
+
 int SchemaVersion() { return static_cast<int>(std::size(kMigrations)); }
 
 namespace {

@@ -1,9 +1,11 @@
 // Commands in-process: exit codes, streams, naming jobs, listings.
 #include <gmock/gmock.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
 #include "client/exit_codes.h"
 #include "tests/client/fake_search_service.h"
 
@@ -63,11 +65,39 @@ TEST_F(CommandTest, HelpGoesToStandardOutput) {
   }
 }
 
+TEST_F(CommandTest, DoctorSaysWhatToDo) {
+  Ran ran = Precis({"doctor"});  // this server has no health service
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.out, StartsWith("OK    server      127.0.0.1:"));
+  EXPECT_THAT(ran.out, HasSubstr("WARN  version     precis " PRECIS_VERSION ", precisd 9.9.9\n        → "));
+  EXPECT_THAT(ran.out, HasSubstr("WARN  clock       the server does not tell its time\n        → "));
+  EXPECT_THAT(ran.out, HasSubstr("FAIL  health      the server: "));
+  Stop();
+  grpc::EnableDefaultHealthCheckService(true);
+  Start(0);
+  grpc::EnableDefaultHealthCheckService(false);
+  service_.server_time = absl::Now() - absl::Hours(1);
+  ran = Precis({"doctor", "-o", "json"});
+  EXPECT_EQ(ran.code, kExitOk) << ran.out;
+  const json document = json::parse(ran.out);
+  EXPECT_EQ(document["ok"], true);
+  EXPECT_THAT(document["checks"][2]["message"], StartsWith("the server's is 360"));
+  EXPECT_THAT(document["checks"][2]["message"], testing::EndsWith(" s behind"));
+  EXPECT_EQ(document["checks"][2]["level"], "warn");
+  EXPECT_EQ(document["checks"][3],
+            json({{"check", "health"}, {"level", "ok"}, {"message", "the server is serving"}, {"next", ""}}));
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  ran = Precis({"doctor"});
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.out,
+              HasSubstr("FAIL  health      the server is not serving\n        → the server is shutting"));
+}
+
 TEST_F(CommandTest, HelpNamesEveryCommand) {
   const std::string help = Precis({"--help"}).out;
   for (const char* command :
        {"submit", "validate", "get", "list", "watch", "cancel", "delete", "candidates", "pareto", "export",
-        "formats", "format", "quantize", "costs", "models", "version"})
+        "formats", "format", "quantize", "costs", "models", "version", "doctor"})
     EXPECT_THAT(help, HasSubstr(std::string("\n  ") + command + " "));
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/command_line.h"
 #include "precis/v1/search_service.grpc.pb.h"
 #include "tests/client/sample_messages.h"
@@ -32,6 +33,7 @@ class FakeSearchService : public v1::SearchService::Service {
       watch;
   std::optional<grpc::Status> refuse;  // every call
   int page_size = 2;
+  std::optional<absl::Time> server_time;
   std::vector<v1::SubmitJobRequest> submitted;
   std::vector<v1::ExportCandidateRequest> exports;
   std::vector<v1::GetParetoFrontRequest> fronts;
@@ -179,6 +181,7 @@ class FakeSearchService : public v1::SearchService::Service {
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                              v1::ServerInfo* info) override {
     info->set_version("9.9.9");
+    if (server_time) info->mutable_time()->set_seconds(absl::ToUnixSeconds(*server_time));
     return grpc::Status::OK;
   }
 

@@ -106,7 +106,8 @@ class PlayedWorker {
 class ServerFixture {
  public:
   // On SQLite the server can be started again on the same data.
-  explicit ServerFixture(bool sqlite, JobManagerOptions options = {}) : sqlite_(sqlite), options_(options) {
+  explicit ServerFixture(bool sqlite, JobManagerOptions options = {}, const ServingLimits& limits = {})
+      : sqlite_(sqlite), options_(options), limits_(limits) {
     options_.data_dir = dir_.path();
     Start();
   }
@@ -124,7 +125,7 @@ class ServerFixture {
     auto launcher = std::make_unique<FakeLauncher>();
     launcher_ = launcher.get();
     absl::StatusOr<std::unique_ptr<PrecisServer>> server =
-        PrecisServer::Start({"127.0.0.1", 0}, options_, std::move(store), std::move(launcher));
+        PrecisServer::Start({"127.0.0.1", 0}, options_, std::move(store), std::move(launcher), limits_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     channel_ =
@@ -223,6 +224,7 @@ class ServerFixture {
   TempDir dir_;
   const bool sqlite_;
   JobManagerOptions options_;
+  const ServingLimits limits_;
   Store* store_ = nullptr;
   FakeLauncher* launcher_ = nullptr;
   std::unique_ptr<PrecisServer> server_;

@@ -4,10 +4,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
+#include "server/store/measured_store.h"
 #include "server/store/sqlite_schema.h"
 #include "server/store/sqlite_store.h"
+#include "server/store/store_check.h"
 #include "tests/contract/store_contract.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/temp_dir.h"
@@ -49,11 +52,47 @@ class TemporarySqliteStore final : public Store {
   std::unique_ptr<Store> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Stores, StoreContract,
-    testing::Values(StoreMaker{"sqlite", [] { return std::make_unique<TemporarySqliteStore>(); }},
-                    StoreMaker{"memory", [] { return std::make_unique<MemoryStore>(); }}),
-    [](const auto& info) { return info.param.name; });
+// Writes down what it is told.
+class RecordingObserver final : public StoreObserver {
+ public:
+  void Called(const char* operation, absl::StatusCode code, absl::Duration took) override {
+    EXPECT_GE(took, absl::ZeroDuration());
+    lines.push_back(absl::StrCat(operation, " ", absl::StatusCodeToString(code)));
+  }
+  void JobAdded(const JobRecord& job) override { lines.push_back("added " + job.id); }
+  void JobChanged(JobState before, const JobRecord& job) override {
+    lines.push_back(absl::StrCat("changed ", job.id, " ", before, " ", job.state));
+  }
+  void JobErased(JobState before, const std::string& id) override {
+    lines.push_back(absl::StrCat("erased ", id, " ", before));
+  }
+  void Progressed(const std::string& id, const search::Progress& progress) override {
+    lines.push_back(absl::StrCat("progressed ", id, " ", progress.step));
+  }
+  std::vector<std::string> lines;
+};
+
+// Thread-safe, as the contract's threads need it.
+class BlindObserver final : public StoreObserver {
+ public:
+  void Called(const char*, absl::StatusCode, absl::Duration) override {}
+  void JobAdded(const JobRecord&) override {}
+  void JobChanged(JobState, const JobRecord&) override {}
+  void JobErased(JobState, const std::string&) override {}
+  void Progressed(const std::string&, const search::Progress&) override {}
+};
+
+std::unique_ptr<Store> WatchedMemoryStore() {
+  static BlindObserver observer;
+  return std::make_unique<MeasuredStore>(std::make_unique<MemoryStore>(), &observer);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
+                         testing::Values(StoreMaker{"sqlite",
+                                                    [] { return std::make_unique<TemporarySqliteStore>(); }},
+                                         StoreMaker{"memory", [] { return std::make_unique<MemoryStore>(); }},
+                                         StoreMaker{"measured", WatchedMemoryStore}),
+                         [](const auto& info) { return info.param.name; });
 
 absl::StatusOr<Disposition> StartRunning(JobRecord& job) {
   job.state = JobState::kRunning;
@@ -66,6 +105,75 @@ void RunSql(const std::string& path, const std::string& sql) {
   char* message = nullptr;
   EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, &message), SQLITE_OK) << message;
   sqlite3_close(database);
+}
+
+TEST(MeasuredStore, TellsWhatHappenedOnceItHas) {
+  RecordingObserver seen;
+  MeasuredStore store(std::make_unique<MemoryStore>(), &seen);
+  JobRecord job = SampleJob("a");
+  job.request_id = "r";
+  ASSERT_TRUE(store.InsertJob(job).ok());
+  job.id = "b";
+  ASSERT_TRUE(store.InsertJob(job).ok());  // the first one again
+  ASSERT_TRUE(store.MutateJob("a", StartRunning).ok());
+  ASSERT_TRUE(store.MutateJob("a", StartRunning).ok());  // no change
+  ASSERT_TRUE(store.AppendBatch("a", {.number = 1, .progress = SampleProgress(7)}).ok());
+  ASSERT_FALSE(store.AppendBatch("a", {.number = 3, .progress = SampleProgress(8)}).ok());
+  ASSERT_FALSE(store.MutateJob("c", StartRunning).ok());
+  ASSERT_TRUE(store.MutateJob("a", [](JobRecord&) { return Disposition::kErase; }).ok());
+  EXPECT_THAT(seen.lines, testing::ElementsAre("insert_job OK", "added a", "insert_job OK", "mutate_job OK",
+                                               "changed a 0 1", "mutate_job OK", "append_batch OK",
+                                               "progressed a 7", "append_batch FAILED_PRECONDITION",
+                                               "mutate_job NOT_FOUND", "mutate_job OK", "erased a 1"));
+}
+
+TEST(ExamineStore, LooksWithoutTouching) {
+  TempDir dir;
+  EXPECT_TRUE(absl::IsNotFound(ExamineStore(dir.path()).status()));
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+  {
+    std::unique_ptr<Store> store = OpenStore(dir.path());
+    ASSERT_TRUE(store->InsertJob(SampleJob("a")).ok());
+    absl::StatusOr<StoreCondition> in_use = ExamineStore(dir.path());
+    ASSERT_TRUE(in_use.ok()) << in_use.status();
+    EXPECT_TRUE(in_use->is_store);
+    EXPECT_EQ(in_use->schema_version, SchemaVersion());
+    EXPECT_GT(in_use->wal_bytes, 0);
+    EXPECT_THAT(in_use->faults, testing::IsEmpty());
+  }
+  std::set<std::string> before;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) before.insert(entry.path());
+  absl::StatusOr<StoreCondition> closed = ExamineStore(dir.path());
+  ASSERT_TRUE(closed.ok()) << closed.status();
+  EXPECT_EQ(closed->wal_bytes, 0);
+  EXPECT_GT(closed->bytes, 0);
+  std::set<std::string> after;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) after.insert(entry.path());
+  EXPECT_EQ(before, after);
+}
+
+TEST(ExamineStore, FindsDamageAndStrangers) {
+  TempDir dir;
+  const std::string path = dir.path() + "/precis.db";
+  { OpenStore(dir.path()); }
+  const auto size = std::filesystem::file_size(path);
+  {
+    // The page of some table's index is overwritten; the header stays.
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(size) - 4096);
+    file << std::string(4096, 'x');
+  }
+  absl::StatusOr<StoreCondition> damaged = ExamineStore(dir.path());
+  EXPECT_TRUE(absl::IsDataLoss(damaged.status()) || (damaged.ok() && !damaged->faults.empty()))
+      << damaged.status();
+  std::ofstream(path) << "these are not the bytes of a database, however many there may be of them";
+  EXPECT_TRUE(absl::IsDataLoss(ExamineStore(dir.path()).status()));
+  std::filesystem::remove(path);
+  RunSql(path, "CREATE TABLE t (a); PRAGMA user_version = 77;");
+  absl::StatusOr<StoreCondition> stranger = ExamineStore(dir.path());
+  ASSERT_TRUE(stranger.ok()) << stranger.status();
+  EXPECT_FALSE(stranger->is_store);
+  EXPECT_EQ(stranger->schema_version, 77);
 }
 
 TEST(SqliteStore, KeepsEverythingAcrossAReopen) {
