@@ -18,6 +18,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -55,6 +56,8 @@ struct JobManagerOptions {
   // Before a worker is started again; twice as long each time without getting further, up to the longest.
   absl::Duration first_restart_pause = absl::Seconds(1);
   absl::Duration longest_restart_pause = absl::Minutes(1);
+  // Called when a worker has been lost and another will follow; from any thread. May be empty.
+  std::function<void()> on_restart = nullptr;
 };
 
 enum class WorkerDirective { kContinue, kCancel, kPause };  // kPause: leave a checkpoint first

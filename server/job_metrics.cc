@@ -30,7 +30,7 @@ JobMetrics::JobMetrics(prometheus::Registry& registry)
       progress_ratio_(
           Gauges(registry, "precis_job_progress_ratio", "Share of a running job that is done, 0 to 1.")) {
   for (const JobState state : {JobState::kPending, JobState::kRunning, JobState::kSucceeded,
-                               JobState::kFailed, JobState::kCancelled}) {
+                               JobState::kFailed, JobState::kCancelled, JobState::kPaused}) {
     Count(state);
   }
 }

@@ -193,7 +193,9 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
   hub_->Notify(job_id);
   const std::string& why = job->error.empty() ? job->notice : job->error;
   spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), why.empty() ? "" : ": ", why);
-  if (pause.has_value()) Enqueue(job_id, *pause);
+  if (!pause.has_value()) return absl::OkStatus();
+  if (options_.on_restart) options_.on_restart();
+  Enqueue(job_id, *pause);
   return absl::OkStatus();
 }
 

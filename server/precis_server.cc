@@ -17,6 +17,11 @@
 namespace precis::server {
 namespace {
 
+JobManagerOptions Counting(JobManagerOptions options, ServerMetrics* metrics) {
+  options.on_restart = [metrics] { metrics->CountWorkerRestart(); };
+  return options;
+}
+
 // What a call may still take when the jobs have ended.
 constexpr absl::Duration kCallPatience = absl::Seconds(2);
 
@@ -28,7 +33,7 @@ PrecisServer::PrecisServer(const JobManagerOptions& options, std::unique_ptr<Sto
       store_(std::make_unique<MeasuredStore>(std::move(store), metrics_.get())),
       launcher_(std::move(launcher)),
       watch_slots_(limits.max_watch_streams, metrics_->watch_streams()),
-      manager_(store_.get(), launcher_.get(), &hub_, options),
+      manager_(store_.get(), launcher_.get(), &hub_, Counting(options, metrics_.get())),
       search_service_(store_.get(), &manager_, &hub_, &watch_slots_, options.data_dir),
       worker_service_(&manager_) {}
 

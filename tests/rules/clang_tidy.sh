@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs clang-tidy with the tree's .clang-tidy over every source outside tests that the build in $1 compiles.
 # Files that include LibTorch's headers are left out: each costs a minute, and the checks' finds there are
-# LibTorch's.
+# LibTorch's. The analyzer follows a quarter of its usual paths through a function (TIDY_MAX_NODES=225000 for all of
+# them), which halves the time of the whole.
 set -euo pipefail
 build=$1
 cd "$(dirname "$0")/../.."
 mapfile -t files < <(git ls-files 'client/*.cc' 'search/*.cc' 'server/*.cc' 'supernet/*.cc' |
   grep -v -E '^supernet/(quantizers|execution)/')
 [ "${#files[@]}" -gt 20 ] || { echo "clang_tidy.sh: only ${#files[@]} files found" >&2; exit 1; }
-printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build"
+printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build" \
+  --extra-arg={-Xclang,-analyzer-config,-Xclang,max-nodes="${TIDY_MAX_NODES:-50000}"}

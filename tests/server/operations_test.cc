@@ -130,13 +130,16 @@ TEST(Metrics, FollowJobsAndForgetThem) {
 }
 
 TEST(Metrics, CountErrorsByCodeAndWorkerRestarts) {
-  ServerFixture fixture(false);
+  ServerFixture fixture(false, {.data_dir = {}, .first_restart_pause = absl::Milliseconds(1)});
   grpc::ClientContext context;
   v1::GetJobRequest request;
   request.set_name("jobs/000000000000");
   v1::Job job;
   EXPECT_EQ(CodeOf(fixture.stub().GetJob(&context, request, &job)), grpc::NOT_FOUND);
-  fixture.server().metrics()->CountWorkerRestart();
+  const std::string id = fixture.SubmitGood().substr(5);
+  fixture.launcher().AwaitStart(id);
+  fixture.launcher().End(id, {.clean = false, .description = "killed by signal 9 (Killed)"});
+  fixture.launcher().AwaitStart(id, 2);
   const std::map<std::string, double> series = Series(*fixture.server().metrics());
   EXPECT_EQ(
       series.at(
