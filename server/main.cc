@@ -27,6 +27,8 @@
 namespace precis::server {
 namespace {
 
+// After the drain: the library that serves the metrics takes up to two seconds to stop.
+constexpr absl::Duration kTidying = absl::Seconds(3);
 constexpr int kBadOptions = 2;
 
 struct Options {
@@ -124,7 +126,7 @@ absl::Status Serve(const Options& options) {
   NotifyServiceManager("STOPPING=1");
   const absl::Duration within = options.operation.drain_timeout();
   spdlog::info("shutting down on {}, within {}", signal_name, absl::FormatDuration(within));
-  signals.EndAtOnceAfter(within);
+  signals.EndAtOnceAfter(within + kTidying);
   (*server)->Shutdown(within);
   spdlog::info("shut down");
   return absl::OkStatus();
