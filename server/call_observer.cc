@@ -34,7 +34,7 @@ std::string JobOf(const google::protobuf::Message& request) {
         field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_STRING) {
       continue;
     }
-    const std::string text = request.GetReflection()->GetString(request, field);
+    std::string text = request.GetReflection()->GetString(request, field);
     if (IsJobId(text)) return text;
     if (absl::StatusOr<std::string> job = ParseJobName(text, name); job.ok()) return *job;
     if (absl::StatusOr<CandidateName> candidate = ParseCandidateName(text, name); candidate.ok()) {
