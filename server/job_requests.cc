@@ -195,7 +195,8 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
   spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), why.empty() ? "" : ": ", why);
   if (!pause.has_value()) return absl::OkStatus();
   if (options_.on_restart) options_.on_restart();
-  Enqueue(job_id, *pause);
+  // What an earlier server left goes on at once, before what waits.
+  Enqueue(job_id, server_address_.empty() ? absl::ZeroDuration() : *pause);
   return absl::OkStatus();
 }
 
