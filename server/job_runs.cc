@@ -115,9 +115,13 @@ void JobManager::Launch(const std::string& job_id) {
     (void)EndRun(job_id, absl::CancelledError("stopped"), true);
     return Forget(job_id);
   }
+  bool asked = false;
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
-        if (record.state == JobState::kRunning) return Disposition::kKeep;  // after another worker
+        if (record.state == JobState::kRunning) {  // after another worker
+          asked = record.cancel_requested || record.pause_requested;
+          return Disposition::kKeep;
+        }
         absl::Status moved = MoveJob(record, JobState::kRunning, absl::ToUnixMicros(absl::Now()));
         if (!moved.ok()) return moved;
         return Disposition::kKeep;
@@ -127,6 +131,11 @@ void JobManager::Launch(const std::string& job_id) {
     if (!absl::IsFailedPrecondition(job.status()) && !absl::IsNotFound(job.status())) {
       spdlog::error("job {}: not started: {}", job_id, job.status().ToString());
     }
+    return Forget(job_id);
+  }
+  if (asked) {
+    // Just when the last worker was lost, so that there was neither a run to stop nor a place in the queue.
+    (void)EndRun(job_id, absl::CancelledError("stopped"), true);
     return Forget(job_id);
   }
   hub_->Notify(job_id);

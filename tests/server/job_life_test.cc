@@ -227,6 +227,27 @@ TEST(JobLife, AJobBetweenTwoWorkersIsPausedOrCancelledAtOnce) {
   }
 }
 
+// Asked for between the end of one worker and the queueing for the next.
+TEST(JobLife, NoWorkerIsStartedForAJobThatIsToStop) {
+  for (const bool pause : {true, false}) {
+    ServerFixture fixture(false, {.data_dir = {}, .first_restart_pause = absl::Milliseconds(200)});
+    const std::string name = fixture.SubmitGood();
+    fixture.AwaitWorker(name);
+    fixture.launcher().End(Id(name), {.clean = false, .description = "killed by signal 9 (Killed)"});
+    while (fixture.Get(name).restarts() == 0) absl::SleepFor(absl::Milliseconds(1));
+    ASSERT_TRUE(fixture.store()
+                    .MutateJob(Id(name),
+                               [&](JobRecord& job) -> absl::StatusOr<Disposition> {
+                                 (pause ? job.pause_requested : job.cancel_requested) = true;
+                                 return Disposition::kKeep;
+                               })
+                    .ok());
+    const v1::Job::State end = pause ? v1::Job::PAUSED : v1::Job::CANCELLED;
+    while (fixture.Get(name).state() != end) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_EQ(fixture.launcher().Started().size(), 1u);
+  }
+}
+
 TEST(JobLife, AJobThatFailedIsRetriedWithItsHistory) {
   ServerFixture fixture(true);
   const std::string name = fixture.SubmitGood();
