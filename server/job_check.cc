@@ -16,10 +16,16 @@ namespace {
 constexpr size_t kMostRequestIdBytes = 100;
 
 // Looks at the files, and keeps what only they can tell.
-void FindData(search::DataSpec& data, search::Violations& violations) {
+void FindData(search::DataSpec& data, const DataRoots& roots, search::Violations& violations) {
   data.found.reset();
   const absl::StatusOr<DatasetInfo> info = FindDataset(data.name);
   if (!info.ok()) return;  // CompilePlan will say so
+  // The default path is the server's own choice.
+  const absl::Status allowed = data.path.empty() ? absl::OkStatus() : roots.Check(data.path);
+  if (!allowed.ok()) {
+    violations.push_back({"data.path", std::string(allowed.message())});
+    return;
+  }
   const absl::StatusOr<DatasetInfo> found = InspectDataset(*info, data.path, data.options);
   if (!found.ok()) {
     violations.push_back({"data.path", std::string(found.status().message())});
@@ -30,7 +36,7 @@ void FindData(search::DataSpec& data, search::Violations& violations) {
 
 }  // namespace
 
-CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
+CheckedJob CheckJob(const v1::SubmitJobRequest& request, const DataRoots& roots) {
   CheckedJob checked;
   search::Violations& violations = checked.violations;
   if (request.request_id().size() > kMostRequestIdBytes) {
@@ -44,7 +50,7 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
   search::JobSpec spec = JobSpecFromWire(request.spec(), violations);
   const std::string digest = SpecDigest(spec);
   search::Violations in_files;
-  FindData(spec.data, in_files);
+  FindData(spec.data, roots, in_files);
   search::CompiledPlan compiled = search::CompilePlan(spec, Datasets());
   for (const search::Violation& violation : compiled.violations) {
     // That nobody has looked at the files is no news where they are at fault.

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/door_options.h"
 #include "server/launcher/local_launcher.h"
 #include "server/listen_address.h"
 #include "server/precis_server.h"
@@ -31,12 +32,14 @@ struct Options {
   std::string worker;
   std::string log_level = "info";
   std::string port_file;
+  DoorOptions doors;
 };
 
 void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Folder for jobs and results; created if missing")
       ->required();
-  app.add_option("--listen", options.listen, "Loopback HOST:PORT; port 0 takes any free one")
+  app.add_option("--listen", options.listen,
+                 "HOST:PORT; port 0 takes any free one. Other than loopback: with TLS and --auth token alone")
       ->capture_default_str();
   app.add_option("--max-concurrent-jobs", options.max_concurrent_jobs, "Jobs that may run at once")
       ->check(CLI::Range(1, 1000))
@@ -47,6 +50,7 @@ void AddOptions(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app.add_option("--port-file", options.port_file, "Write the bound port here once the server is up");
+  AddDoorOptions(app, options.doors);
   app.set_version_flag("--version", absl::StrCat("precisd ", PRECIS_VERSION));
 }
 
@@ -77,6 +81,7 @@ absl::Status WritePortFile(const std::string& path, int port) {
 absl::Status Serve(const Options& options) {
   absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
   if (!address.ok()) return address.status();
+  if (absl::Status status = CheckDoors(*address, options.doors); !status.ok()) return status;
   // Before anything is created, so that a port in use leaves nothing behind.
   if (absl::Status status = CheckAddressIsFree(*address); !status.ok()) return status;
   const std::string worker = options.worker.empty() ? DefaultWorkerPath() : options.worker;
@@ -95,9 +100,10 @@ absl::Status Serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
+  CredentialStore* const credentials = store->get();
   absl::StatusOr<std::unique_ptr<PrecisServer>> server = PrecisServer::Start(
       *address, {.data_dir = options.data_dir, .max_concurrent_jobs = options.max_concurrent_jobs},
-      *std::move(store), std::make_unique<LocalLauncher>(worker));
+      *std::move(store), std::make_unique<LocalLauncher>(worker), credentials, options.doors);
   if (!server.ok()) return server.status();
   spdlog::info("precisd {} listens on {}, data in {}", PRECIS_VERSION,
                ListenAddress{address->host, (*server)->port()}.Text(), options.data_dir);

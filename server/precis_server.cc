@@ -10,36 +10,68 @@
 #include "absl/strings/str_cat.h"
 
 namespace precis::server {
+namespace {
+
+absl::Status CannotListen(const ListenAddress& address, absl::string_view option) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", address.Text(), ". Choose another address with ", option, "."));
+}
+
+}  // namespace
 
 PrecisServer::PrecisServer(const JobManagerOptions& options, std::unique_ptr<Store> store,
-                           std::unique_ptr<Launcher> launcher)
+                           std::unique_ptr<Launcher> launcher, std::unique_ptr<Doors> doors)
     : store_(std::move(store)),
       launcher_(std::move(launcher)),
+      doors_(std::move(doors)),
       manager_(store_.get(), launcher_.get(), &hub_, options),
-      search_service_(store_.get(), &manager_, &hub_, options.data_dir),
-      worker_service_(&manager_) {}
+      search_service_(store_.get(), &manager_, &hub_, options.data_dir, &doors_->data_roots()),
+      worker_service_(&manager_, &doors_->data_roots()) {}
 
-absl::StatusOr<std::unique_ptr<PrecisServer>> PrecisServer::Start(const ListenAddress& address,
-                                                                  const JobManagerOptions& options,
-                                                                  std::unique_ptr<Store> store,
-                                                                  std::unique_ptr<Launcher> launcher) {
-  std::unique_ptr<PrecisServer> server(new PrecisServer(options, std::move(store), std::move(launcher)));
+absl::StatusOr<std::unique_ptr<PrecisServer>> PrecisServer::Start(
+    const ListenAddress& address, const JobManagerOptions& options, std::unique_ptr<Store> store,
+    std::unique_ptr<Launcher> launcher, CredentialStore* credentials, const DoorOptions& door_options) {
+  absl::StatusOr<std::unique_ptr<Doors>> doors =
+      Doors::Open(door_options, address, credentials, options.data_dir);
+  if (!doors.ok()) return doors.status();
+  std::unique_ptr<PrecisServer> server(
+      new PrecisServer(options, std::move(store), std::move(launcher), *std::move(doors)));
   if (absl::Status status = server->manager_.Recover(); !status.ok()) return status;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Else two servers could listen on one port, each getting some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(address.Text(), grpc::InsecureServerCredentials(), &server->port_);
+  builder.AddListeningPort(address.Text(), server->doors_->ClientCredentials(), &server->port_);
   builder.RegisterService(&server->search_service_);
-  builder.RegisterService(&server->worker_service_);
+  if (!door_options.worker_port()) builder.RegisterService(&server->worker_service_);
+  server->doors_->Furnish(builder);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || server->port_ <= 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address.Text(), ". Choose another address with --listen."));
+    return CannotListen(address, "--listen");
   }
-  server->manager_.Start(ListenAddress{address.host, server->port_}.Text());
+  ListenAddress for_workers{address.host, server->port_};
+  if (door_options.worker_port()) {
+    absl::StatusOr<ListenAddress> own = ParseListenAddress(door_options.worker_listen, "--worker-listen");
+    if (own.ok()) own = server->ServeWorkers(*own);
+    if (!own.ok()) return own.status();
+    for_workers = *own;
+  }
+  server->manager_.Start(for_workers.Text());
   return server;
+}
+
+absl::StatusOr<ListenAddress> PrecisServer::ServeWorkers(ListenAddress address) {
+  // Health and reflection are the clients'.
+  grpc::EnableDefaultHealthCheckService(false);
+  grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  const std::string asked = address.Text();
+  builder.AddListeningPort(asked, doors_->WorkerCredentials(), &address.port);
+  builder.RegisterService(&worker_service_);
+  worker_server_ = builder.BuildAndStart();
+  if (worker_server_ == nullptr || address.port <= 0) return CannotListen(address, "--worker-listen");
+  return address;
 }
 
 PrecisServer::~PrecisServer() { Shutdown(absl::ZeroDuration()); }
@@ -51,6 +83,8 @@ void PrecisServer::Shutdown(absl::Duration patience) {
   hub_.Close();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(patience));
   server_.reset();
+  if (worker_server_ != nullptr) worker_server_->Shutdown(std::chrono::system_clock::now());
+  worker_server_.reset();
 }
 
 }  // namespace precis::server

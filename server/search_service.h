@@ -10,6 +10,7 @@
 #include <string>
 
 #include "precis/v1/search_service.grpc.pb.h"
+#include "server/data_roots.h"
 #include "server/event_hub.h"
 #include "server/job_files.h"
 #include "server/job_manager.h"
@@ -21,7 +22,8 @@ class SearchServiceImpl final
     : public v1::SearchService::WithCallbackMethod_WatchJob<v1::SearchService::Service> {
  public:
   // All must outlive the service.
-  SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, const std::string& data_dir);
+  SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, const std::string& data_dir,
+                    const DataRoots* data_roots);
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::Job* response) override;
@@ -59,6 +61,7 @@ class SearchServiceImpl final
   JobManager* const manager_;
   EventHub* const hub_;
   const JobFiles files_;
+  const DataRoots* const data_roots_;
 };
 
 }  // namespace precis::server

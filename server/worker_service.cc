@@ -35,6 +35,10 @@ grpc::Status WorkerServiceImpl::StartWork(grpc::ServerContext* context, const v1
   }
   response->set_plan_fingerprint(order->fingerprint);
   response->set_weights_path(order->weights_path);
+  if (data_roots_->restricted()) {
+    v1::DataRoots& roots = *response->mutable_data_roots();
+    for (const std::string& folder : data_roots_->folders()) roots.add_folders(folder);
+  }
   return grpc::Status::OK;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "search/search_loop.h"
 #include "server/convert.h"
+#include "server/data_roots.h"
 
 namespace precis::server {
 namespace {
@@ -43,10 +44,20 @@ absl::StatusOr<std::shared_ptr<const search::Plan>> CompileOrders(const v1::Star
   return compiled.plan;
 }
 
+// The server has looked too, but that was when the job was submitted.
+absl::Status CheckPath(const std::string& path, const v1::StartWorkResponse& orders) {
+  if (path.empty() || !orders.has_data_roots()) return absl::OkStatus();
+  const auto& folders = orders.data_roots().folders();
+  absl::StatusOr<DataRoots> roots = DataRoots::Only({folders.begin(), folders.end()});
+  absl::Status status = roots.ok() ? roots->Check(path) : roots.status();
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("data.path: ", status.message()));
+}
+
 absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions& options,
                                             const v1::StartWorkResponse& orders) {
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = CompileOrders(orders);
   if (!plan.ok()) return plan.status();
+  if (absl::Status status = CheckPath((*plan)->spec.data.path, orders); !status.ok()) return status;
   // From here on the server hears from us, however long the data take to load.
   Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size});
   absl::StatusOr<Dataset> dataset =
