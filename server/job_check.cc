@@ -17,7 +17,6 @@ constexpr size_t kMostRequestIdBytes = 100;
 
 // Looks at the files, and keeps what only they can tell.
 void FindData(search::DataSpec& data, search::Violations& violations) {
-  data.found.reset();
   const absl::StatusOr<DatasetInfo> info = FindDataset(data.name);
   if (!info.ok()) return;  // CompilePlan will say so
   const absl::StatusOr<DatasetInfo> found = InspectDataset(*info, data.path, data.options);
@@ -30,7 +29,7 @@ void FindData(search::DataSpec& data, search::Violations& violations) {
 
 }  // namespace
 
-CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
+CheckedJob CheckJob(const v1::SubmitJobRequest& request, const DataRoots& roots) {
   CheckedJob checked;
   search::Violations& violations = checked.violations;
   if (request.request_id().size() > kMostRequestIdBytes) {
@@ -43,8 +42,9 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
   }
   search::JobSpec spec = JobSpecFromWire(request.spec(), violations);
   const std::string digest = SpecDigest(spec);
-  search::Violations in_files;
-  FindData(spec.data, in_files);
+  spec.data.found.reset();
+  search::Violations in_files = RefusedPaths(spec, roots);
+  if (in_files.empty()) FindData(spec.data, in_files);
   search::CompiledPlan compiled = search::CompilePlan(spec, Datasets());
   for (const search::Violation& violation : compiled.violations) {
     // That nobody has looked at the files is no news where they are at fault.

@@ -12,6 +12,7 @@
 #include "search/recorded_oracle.h"
 #include "search/search_loop.h"
 #include "server/convert.h"
+#include "server/data_roots.h"
 #include "server/worker/checkpoint.h"
 
 namespace precis::server {
@@ -86,10 +87,22 @@ absl::StatusOr<std::shared_ptr<const search::Plan>> CompileOrders(const v1::Star
   return compiled.plan;
 }
 
+// The server has looked too, but that was when the job was submitted.
+absl::Status CheckPaths(const search::JobSpec& spec, const v1::StartWorkResponse& orders) {
+  if (!orders.has_data_roots()) return absl::OkStatus();
+  const auto& folders = orders.data_roots().folders();
+  const absl::StatusOr<DataRoots> roots = DataRoots::Only({folders.begin(), folders.end()});
+  if (!roots.ok()) return roots.status();
+  const search::Violations refused = RefusedPaths(spec, *roots);
+  if (refused.empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(refused[0].field, ": ", refused[0].message));
+}
+
 absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions& options,
                                             const v1::StartWorkResponse& orders) {
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = CompileOrders(orders);
   if (!plan.ok()) return plan.status();
+  if (absl::Status status = CheckPaths((*plan)->spec, orders); !status.ok()) return status;
   // From here on the server hears from us, however long the data take to load.
   Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size,
                             .last_batch = orders.last_batch(),
