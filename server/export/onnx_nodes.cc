@@ -141,8 +141,8 @@ OnnxValue AddClassToken(OnnxGraph& onnx, const std::string& name, const OnnxValu
 }
 
 std::vector<int64_t> WithBatch(const std::vector<int64_t>& axes) {
-  std::vector<int64_t> moved;
-  for (const int64_t axis : axes) moved.push_back(axis + 1);
+  std::vector<int64_t> moved = axes;
+  for (int64_t& axis : moved) ++axis;
   return moved;
 }
 
