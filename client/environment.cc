@@ -33,6 +33,7 @@ Environment ProcessEnvironment() {
   environment.in = &std::cin;
   environment.out = &std::cout;
   environment.err = &std::cerr;
+  environment.out_is_terminal = isatty(STDOUT_FILENO) == 1;
   environment.live = isatty(STDERR_FILENO) == 1 && Variable("TERM").value_or("dumb") != "dumb";
   environment.color = environment.live && !Variable("NO_COLOR");
   environment.columns = TerminalColumns;

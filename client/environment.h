@@ -13,6 +13,7 @@ struct Environment {
   std::istream* in = nullptr;   // a job file named "-"
   std::ostream* out = nullptr;  // data, and nothing else
   std::ostream* err = nullptr;  // progress, messages, errors
+  bool out_is_terminal = false;
 
   // err is a terminal that understands control sequences (TERM=dumb does not): progress is one line
   // redrawn in place instead of a line now and then.

@@ -92,6 +92,13 @@ absl::StatusOr<int> Export(Session session, const ExportOptions& options) {
   const absl::StatusOr<Exported> exported = Download(session.connection, *name, options.format);
   if (!exported.ok()) return exported.status();
   if (options.file.empty() || options.file == "-") {
+    const bool binary = exported->bytes.find('\0') != std::string::npos;
+    if (binary && options.file.empty() && session.environment.out_is_terminal)
+      return absl::InvalidArgumentError(absl::StrCat("The export as ", options.format,
+                                                     " is binary and would garble the terminal: name a file, "
+                                                     "-o ",
+                                                     exported->metadata.suggested_file_name(),
+                                                     "; or pipe it on."));
     *session.environment.out << exported->bytes;
     return kExitOk;
   }

@@ -46,6 +46,18 @@ TEST_F(ExportTest, WritesToStandardOutputWithoutAFile) {
   }
 }
 
+TEST_F(ExportTest, GarblesNoTerminal) {
+  out_is_terminal_ = true;
+  EXPECT_EQ(Precis({"export", "abc"}).out, service_.exported) << "text";
+  service_.exported = std::string("\0binary", 7);
+  service_.exported_sha256 = "268576d50a742ae1cd715dd6a92d811c5b04f1a66a7e13ae15f75f315a3ebe5c";
+  const Ran ran = Precis({"export", "abc", "--format", "onnx"});
+  EXPECT_NE(ran.code, kExitOk);
+  EXPECT_THAT(ran.out, IsEmpty());
+  EXPECT_THAT(ran.err, HasSubstr("name a file, -o "));
+  EXPECT_EQ(Precis({"export", "abc", "-o", "-"}).out, service_.exported) << "as asked";
+}
+
 TEST_F(ExportTest, TakesACandidateByNumberOrName) {
   Precis({"export", "abc", "--candidate", "3"});
   EXPECT_EQ(Asked(), "jobs/abc/candidates/3");

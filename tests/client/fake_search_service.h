@@ -224,6 +224,7 @@ class CommandTest : public ::testing::Test {
     environment.out = &out_;
     environment.err = &err_;
     environment.live = live_;
+    environment.out_is_terminal = out_is_terminal_;
     environment.columns = [] { return 100; };
     environment.variable = [this](const std::string& name) -> std::optional<std::string> {
       if (name == "PRECIS_SERVER") return "127.0.0.1:" + std::to_string(port_);
@@ -244,6 +245,7 @@ class CommandTest : public ::testing::Test {
   FakeSearchService service_;
   int port_ = 0;
   bool live_ = false;
+  bool out_is_terminal_ = false;
   std::unique_ptr<grpc::Server> server_;
   std::istringstream in_;
   std::ostringstream out_;

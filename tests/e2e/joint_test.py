@@ -44,6 +44,8 @@ class JointTest(harness.EndToEndTest):
         self.assertTrue(final["architecture"], "the network's own costs 2.5 times the target")
 
         document = json.loads(self.precis("export", name, code=0).out)
+        model = self.folder / "cut_out.onnx"
+        self.precis("export", name, "--format", "onnx", "-o", model, code=0)
         self.assertEqual(document["model"]["options"]["architecture"], final["architecture"])
         layers = {layer["name"] for layer in document["layers"]}
         self.assertEqual(layers, {layer["layer"] for layer in final["layers"]})
@@ -51,7 +53,10 @@ class JointTest(harness.EndToEndTest):
         tensors, metadata = tensor_names(self.folder / "data" / "jobs" / name.split("/")[1] /
                                          document["provenance"]["weights_file"]["name"])
         self.assertEqual(metadata["architecture"], final["architecture"])
+        onnx = model.read_bytes()
+        self.assertTrue(all(f"{layer}.weight".encode() in onnx for layer in layers))
         for block in skipped:
+            self.assertNotIn(f"{block}.".encode(), onnx)
             self.assertFalse([each for each in tensors | layers if each.startswith(block + ".")], block)
         self.assertTrue({layer + ".weight" for layer in layers} <= tensors)
 
