@@ -274,6 +274,22 @@ class CommandLine {
     AddOutput(Add("models", "List the networks and data sets that the server knows",
                   [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
               many);
+    CLI::App* inspect =
+        Add("inspect", "Show what a job would find in an ONNX file, or what it does not support",
+            [this](Session session) {
+              inspect_.output = OutputFormatFrom(output_);
+              return Inspect(session, inspect_);
+            });
+    inspect->add_option("MODEL.onnx", inspect_.path, "The file; beyond 4 MiB the server reads it")
+        ->required();
+    inspect->add_flag("--on-server", inspect_.on_server, "The file is on the server's machine");
+    inspect->add_option("--output-name", inspect_.output_name, "Of several outputs the one with the logits");
+    inspect
+        ->add_option("--input", inspect_.input_shape,
+                     "Channels,height,width, where the model leaves them open")
+        ->delimiter(',')
+        ->expected(3);
+    AddOutput(inspect, {"table", "json"});
     AddOutput(Add("version", "Show the versions of client and server",
                   [this](Session session) { return Version(session, OutputFormatFrom(output_)); }),
               {"table", "json"});
@@ -400,6 +416,7 @@ class CommandLine {
   SubmitOptions submit_;
   ParetoOptions pareto_;
   ExportOptions export_;
+  InspectOptions inspect_;
   QuantizeOptions quantize_;
   std::string state_;
   std::string order_by_;
