@@ -19,9 +19,13 @@ bool GradientWatch::Accepts(double norm) {
   const double log_norm = std::log(std::max(norm, DBL_MIN));
   const double log_factor = std::log(factor_);
   if (known_.steps > 0 && log_norm > known_.usual_log + log_factor && norm > factor_ * least_usual_) {
-    known_.usual_log += kRefusedRate * log_factor;
-    return false;
+    if (++known_.refused_run < kLastingRun) {
+      known_.usual_log += kRefusedRate * log_factor;
+      return false;
+    }
+    known_ = {};
   }
+  known_.refused_run = 0;
   ++known_.steps;
   // At first the plain mean, so that the first step does not weigh for long.
   known_.usual_log +=

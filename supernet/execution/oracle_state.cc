@@ -113,7 +113,8 @@ absl::Status SupernetOracle::SaveState(const std::string& path) {
                      {"step", absl::StrCat(step_)},
                      {"probed_images", absl::StrCat(probed_images_)},
                      {"gradient_usual_log", HexText(gradient_watch_.known().usual_log)},
-                     {"gradient_steps", absl::StrCat(gradient_watch_.known().steps)}};
+                     {"gradient_steps", absl::StrCat(gradient_watch_.known().steps)},
+                     {"gradient_refused_run", absl::StrCat(gradient_watch_.known().refused_run)}};
     return WriteWeightFile(file, path);
   });
 }
@@ -127,7 +128,8 @@ absl::Status SupernetOracle::Restore(const WeightFile& file) {
   const int64_t step = reader.Int("step");
   const int64_t probed = reader.Int("probed_images");
   const GradientWatch::Known gradients = {.usual_log = reader.Double("gradient_usual_log"),
-                                          .steps = reader.Int("gradient_steps")};
+                                          .steps = reader.Int("gradient_steps"),
+                                          .refused_run = reader.Int("gradient_refused_run")};
   const c10::Device device = net_.parameters().front().value.device();
   std::vector<std::pair<at::Tensor, at::Tensor>> copies;  // to, from
   size_t tensors = 0;

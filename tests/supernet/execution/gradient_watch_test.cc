@@ -55,9 +55,19 @@ TEST(GradientWatch, ExplosionsByTheDozenDoNotBecomeUsual) {
 TEST(GradientWatch, ALastingChangeIsFollowed) {
   GradientWatch watch(5, 0);
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(watch.Accepts(1));
-  int refused = 0;
-  while (!watch.Accepts(100)) ASSERT_LT(++refused, 500);
-  EXPECT_GT(refused, 50);
+  for (int i = 1; i < GradientWatch::kLastingRun; ++i) EXPECT_FALSE(watch.Accepts(100)) << i;
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(watch.Accepts(100 - i)) << i;
+  EXPECT_FALSE(watch.Accepts(1000));
+}
+
+TEST(GradientWatch, GoesOnFromWhatItKnew) {
+  GradientWatch watch(5, 0);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(watch.Accepts(1));
+  for (int i = 2; i < GradientWatch::kLastingRun; ++i) EXPECT_FALSE(watch.Accepts(100)) << i;
+  GradientWatch other(5, 0);
+  other.Restore(watch.known());
+  EXPECT_FALSE(other.Accepts(100));
+  EXPECT_TRUE(other.Accepts(100));
 }
 
 TEST(GradientWatch, ZeroTurnsItOffAndResetForgets) {
