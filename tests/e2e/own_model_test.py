@@ -113,6 +113,22 @@ class OwnModelTest(harness.EndToEndTest):
         self.model.unlink()
         self.assertIn("there is no such file", self.refusal(POST_TRAINING))
 
+    def test_inspect_shows_what_a_job_would_find(self):
+        text = self.precis("inspect", self.model, code=0).out
+        self.assertIn("small: 1x28x28 to 10 classes, 4 layers", text)
+        self.assertIn("classifier", text)
+        seen = self.precis("inspect", self.model, "-o", "json", code=0).json()
+        on_server = self.precis("inspect", "--on-server", self.model, "-o", "json", code=0).json()
+        self.assertEqual(seen, on_server)
+        self.assertEqual([layer["name"] for layer in seen["layers"]], ["conv0", "conv1", "conv2", "classifier"])
+        self.assertEqual(sum(int(layer["macs"]) for layer in seen["layers"]), int(seen["macs"]))
+        onnx_file.write(self.model, foreign=["Frobnicate", "Defenestrate"])
+        refused = self.precis("inspect", self.model)
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn("Frobnicate", refused.err)
+        self.assertIn("Defenestrate", refused.err)
+        self.assertNotEqual(self.precis("inspect", self.folder / "nothing.onnx").code, 0)
+
     def test_fields_that_exclude_each_other(self):
         job = POST_TRAINING.replace("{path:", "{name: resnet8, width_multiplier: 2, path:")
         refused = self.refusal(job + "training: {epochs: 1}\nranges: {weights: learned}\n")
