@@ -97,6 +97,8 @@ absl::StatusOr<int> Version(Session session, OutputFormat output) {
     *session.environment.out << "precisd " << info->version() << " at " << session.connection.address()
                              << ", " << info->running_jobs() << " running, " << info->pending_jobs()
                              << " pending\n";
+  } else if (absl::IsUnauthenticated(info.status()) || absl::IsPermissionDenied(info.status())) {
+    *session.environment.err << std::string(info.status().message()) << "\n";
   } else {
     *session.environment.err << "No server at " << session.connection.address() << ".\n";
   }

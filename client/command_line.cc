@@ -21,6 +21,10 @@ namespace {
 constexpr char kEnvironmentHelp[] =
     R"(Environment
   PRECIS_SERVER  HOST:PORT of the server; --server wins over it, 127.0.0.1:7070 serves without both
+  PRECIS_TLS_CA, PRECIS_TLS_CERT, PRECIS_TLS_KEY, PRECIS_TOKEN_FILE
+                 files, as --tls-ca, --tls-cert, --tls-key and --token-file, which win over them. The
+                 authority turns TLS on; for a public one: /etc/ssl/certs/ca-certificates.crt
+  PRECIS_TOKEN   the token itself; wins over PRECIS_TOKEN_FILE, --token-file over both
   NO_COLOR       if set, progress has no colour
   TERM           if dumb or not set, progress is plain lines instead of one line redrawn in place
 )";
@@ -54,10 +58,12 @@ class CommandLine {
     app_.add_option("--timeout", timeout_s_, "Seconds to wait for an answer")
         ->check(CLI::Range(0.01, 86400.0))
         ->capture_default_str();
+    AddAccess();
     AddJobCommands();
     AddCandidateCommands();
     AddCatalogueCommands();
     AddFormatCommands();
+    AddAdminCommands();
     help_ = app_.add_subcommand("help", "Help on a command, or on exit-codes, environment, job-file, json");
     help_->add_option("TOPIC", topic_);
   }
@@ -88,6 +94,14 @@ class CommandLine {
     added->fallthrough();
     commands_.emplace_back(added, std::move(command));
     return added;
+  }
+
+  void AddAccess() {
+    app_.add_option("--tls-ca", access_.tls_ca,
+                    "Authority of the server's certificate, PEM file; turns TLS on");
+    app_.add_option("--tls-cert", access_.tls_cert, "Your certificate, PEM file, if the server asks for one");
+    app_.add_option("--tls-key", access_.tls_key, "Its private key, PEM file");
+    app_.add_option("--token-file", access_.token_file, "File with your token, if the server asks for one");
   }
 
   void AddJob(CLI::App* command) { command->add_option("JOB", job_, "Which job")->required(); }
@@ -329,6 +343,44 @@ class CommandLine {
     AddOutput(quantize, {"table", "json"});
   }
 
+  void AddAdminCommands() {
+    CLI::App* admin = Add("admin", "Tokens and the audit of a server",
+                          [this](Session session) { return admin_command_(session); });
+    admin->require_subcommand(1);
+    const auto add = [this](CLI::App* parent, const char* name, const char* description, Command command) {
+      CLI::App* added = parent->add_subcommand(name, description);
+      added->fallthrough();
+      added->callback([this, command = std::move(command)] { admin_command_ = command; });
+      return added;
+    };
+    CLI::App* token = admin->add_subcommand("token", "Who may call");
+    token->fallthrough();
+    token->require_subcommand(1);
+    CLI::App* create = add(token, "create", "Make a token and print it, this once", [this](Session session) {
+      create_token_.output = OutputFormatFrom(output_);
+      return CreateToken(session, create_token_);
+    });
+    create->add_option("NAME", create_token_.name, "Of whom or what it is for, as in ci")->required();
+    create->add_option("--role", create_token_.role, "read; submit: jobs too; admin: tokens and audit too")
+        ->check(CLI::IsMember({"read", "submit", "admin"}))
+        ->required();
+    create->add_option("--expires", create_token_.expires,
+                       "As in 90d, 12h or 2027-01-31; never if not given");
+    AddOutput(create, {"table", "json"});
+    CLI::App* list = add(token, "list", "All tokens, without the tokens themselves",
+                         [this](Session session) { return ListTokens(session, OutputFormatFrom(output_)); });
+    AddOutput(list, {"table", "json", "csv"});
+    CLI::App* revoke = add(token, "revoke", "Let no call with a token in any more",
+                           [this](Session session) { return RevokeToken(session, token_name_); });
+    revoke->add_option("NAME", token_name_, "As list has it")->required();
+    CLI::App* audit =
+        add(admin, "audit", "What was changed and what was refused, newest first",
+            [this](Session session) { return Audit(session, limit_, OutputFormatFrom(output_)); });
+    audit->add_option("--limit", limit_, "At most so many, 10000 at most; 0 is 100")
+        ->check(CLI::NonNegativeNumber);
+    AddOutput(audit, {"table", "json", "csv"});
+  }
+
   absl::StatusOr<int> SubmitFrom(Session session) {
     submit_.watching.patience = Milliseconds(patience_s_);
     submit_.output = OutputFormatFrom(output_);
@@ -351,7 +403,8 @@ class CommandLine {
   std::string UnknownCommand(const std::vector<std::string>& arguments) const {
     for (size_t i = 0; i < arguments.size(); ++i) {
       const std::string& word = arguments[i];
-      if (word == "--server" || word == "--timeout") {
+      if (word == "--server" || word == "--timeout" || word == "--token-file" || word == "--tls-ca" ||
+          word == "--tls-cert" || word == "--tls-key") {
         ++i;
       } else if (word.empty() || word[0] != '-') {
         return FindCommand(word) == nullptr ? absl::StrCat(word, word.empty() ? " " : "") : "";
@@ -382,9 +435,16 @@ class CommandLine {
   int RunCommand() {
     const std::string address =
         !server_.empty() ? server_ : environment_.variable("PRECIS_SERVER").value_or(kDefaultServer);
-    Connection connection(address, Milliseconds(timeout_s_));
     for (const auto& [app, command] : commands_) {
       if (!app->parsed()) continue;
+      const bool offline =
+          app->get_name() == "formats" || app->get_name() == "format" || app->get_name() == "quantize";
+      absl::StatusOr<Access> access = offline ? Access() : ReadAccess(access_, address, environment_);
+      if (!access.ok()) {
+        *environment_.err << "precis: " << std::string(access.status().message()) << "\n";
+        return kExitUsage;
+      }
+      Connection connection(address, Milliseconds(timeout_s_), *std::move(access));
       const absl::StatusOr<int> code = command({environment_, connection});
       if (code.ok()) return *code;
       *environment_.err << "precis: " << std::string(code.status().message()) << "\n";
@@ -406,6 +466,10 @@ class CommandLine {
   CLI::App* help_ = nullptr;
   std::vector<std::pair<CLI::App*, Command>> commands_;
   std::string server_;
+  AccessOptions access_;
+  Command admin_command_;
+  CreateTokenOptions create_token_;
+  std::string token_name_;
   double timeout_s_ = 10;
   double patience_s_ = 60;
   std::string topic_;

@@ -149,4 +149,17 @@ absl::StatusOr<int> Version(Session session, OutputFormat output);
 // and one time, and each service is healthy. kExitOk if nothing is FAIL, else kExitUsage.
 absl::StatusOr<int> Doctor(Session session, OutputFormat output);
 
+struct CreateTokenOptions {
+  std::string name;
+  std::string role;     // "read", "submit", "admin"
+  std::string expires;  // "": never; "90d", "12h"; "2027-01-31" or RFC 3339
+  OutputFormat output = OutputFormat::kTable;
+};
+// Table output: the token alone, so that a script can keep it; it is never shown again.
+absl::StatusOr<int> CreateToken(Session session, const CreateTokenOptions& options);
+absl::StatusOr<int> ListTokens(Session session, OutputFormat output);
+absl::StatusOr<int> RevokeToken(Session session, const std::string& name);
+// Newest first.
+absl::StatusOr<int> Audit(Session session, int64_t limit, OutputFormat output);
+
 }  // namespace precis::client

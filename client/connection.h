@@ -13,6 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/access.h"
+#include "precis/v1/admin_service.grpc.pb.h"
 #include "precis/v1/search_service.grpc.pb.h"
 
 namespace precis::client {
@@ -22,9 +24,10 @@ inline constexpr char kDefaultServer[] = "127.0.0.1:7070";
 class Connection {
  public:
   using Stub = v1::SearchService::Stub;
+  using AdminStub = v1::AdminService::Stub;
 
   // `address` is host:port. Nothing is sent before the first call.
-  Connection(std::string address, std::chrono::milliseconds timeout);
+  Connection(std::string address, std::chrono::milliseconds timeout, Access access = {});
 
   const std::string& address() const { return address_; }
   Stub& stub() { return *stub_; }
@@ -36,13 +39,17 @@ class Connection {
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout_);
-    Response response;
-    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    if (!status.ok()) return FromGrpc(status, &context);
-    return response;
+    return CallOn(*stub_, method, request);
   }
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (AdminStub::*method)(grpc::ClientContext*, const Request&,
+                                                                  Response*),
+                                const Request& request) {
+    return CallOn(*admin_stub_, method, request);
+  }
+
+  // Gives a call the token. For calls that are not made by Call.
+  void Prepare(grpc::ClientContext& context) const;
 
   // Same code, a message that names the address and the remedy where the server cannot be reached, the
   // violations of an INVALID_ARGUMENT attached, and marked as the server's answer (IsRpcError).
@@ -50,10 +57,26 @@ class Connection {
   absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext* context) const;
 
  private:
+  template <typename AnyStub, typename Request, typename Response>
+  absl::StatusOr<Response> CallOn(AnyStub& stub,
+                                  grpc::Status (AnyStub::*method)(grpc::ClientContext*, const Request&,
+                                                                  Response*),
+                                  const Request& request) {
+    grpc::ClientContext context;
+    Prepare(context);
+    context.set_deadline(std::chrono::system_clock::now() + timeout_);
+    Response response;
+    const grpc::Status status = (stub.*method)(&context, request, &response);
+    if (!status.ok()) return FromGrpc(status, &context);
+    return response;
+  }
+
   const std::string address_;
   const std::chrono::milliseconds timeout_;
+  const Access access_;
   const std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
+  std::unique_ptr<AdminStub> admin_stub_;
 };
 
 // Whether the error came from a call, not from this side; decides the exit code.

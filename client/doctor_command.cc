@@ -90,8 +90,11 @@ std::vector<Finding> Examine(Connection& connection) {
   const auto info = connection.Call(&Connection::Stub::GetServerInfo, v1::GetServerInfoRequest());
   const absl::Time after = absl::Now();
   if (!info.ok()) {
-    return {{"server", Level::kFail, OneLine(info.status().message()),
-             "start precisd, or give its address with --server; on its machine, precisd doctor says more"}};
+    return {
+        {"server", Level::kFail, OneLine(info.status().message()),
+         absl::IsUnauthenticated(info.status())
+             ? "give a token that is alive, with --token-file or PRECIS_TOKEN_FILE"
+             : "start precisd, or give its address with --server; on its machine, precisd doctor says more"}};
   }
   std::vector<Finding> findings;
   findings.push_back({"server", Level::kOk,

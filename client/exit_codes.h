@@ -23,12 +23,14 @@ inline constexpr char kExitCodesHelp[] =
          68  DEADLINE_EXCEEDED    no answer within --timeout
          69  NOT_FOUND            no such job, candidate or metric
          70  ALREADY_EXISTS       the request id was used for another job
+         71  PERMISSION_DENIED    the token's role is too low
          72  RESOURCE_EXHAUSTED   the server is full
          73  FAILED_PRECONDITION  not in this state: deleting a running job, exporting an unfinished one
          75  OUT_OF_RANGE         watch --after a number that has not been reached
          76  UNIMPLEMENTED        the server is older than this program
          77  INTERNAL             a fault of the server
-         78  UNAVAILABLE          no server there, or it was lost while watching
+         78  UNAVAILABLE          no server there, TLS that does not fit, or it was lost while watching
+         80  UNAUTHENTICATED      no token, or one that is unknown, revoked or expired
 )";
 
 }  // namespace precis::client

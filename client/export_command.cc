@@ -37,6 +37,7 @@ std::string HexSha256(const std::string& bytes) {
 absl::StatusOr<Exported> Download(Connection& connection, const std::string& name,
                                   const std::string& format) {
   grpc::ClientContext context;
+  connection.Prepare(context);
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   v1::ExportCandidateRequest request;
   request.set_name(name);

@@ -76,6 +76,8 @@ inline constexpr char kJsonHelp[] =
     choose                       a ChooseCandidateResponse
     compare                      {"metric", "unit", "reference_cost", "reference_accuracy", "jobs": [{"name",
                                  "display_name", "hypervolume", "knee"}], "rows": [{"cost", "accuracies"}]}
+    admin token create           {"token": Token, "secret"}
+    admin token list             array of Token            admin audit      array of AuditRecord
     costs                        {"costs": [CostMetric]}
     models                       {"models": [ModelInfo], "datasets": [DatasetInfo]}
     version                      {"client", "server_address", "server": ServerInfo or null}

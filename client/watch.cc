@@ -170,6 +170,7 @@ class Watch {
   // One stream to its end. `heard`: something came.
   absl::Status Stream(bool was_lost, bool& heard) {
     grpc::ClientContext context;
+    connection_.Prepare(context);
     v1::WatchJobRequest request;
     request.set_name(job_.name());
     request.set_after_event(last_event_);

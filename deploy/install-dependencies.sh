@@ -24,7 +24,7 @@ packages=(
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
   python3 python3-grpcio python3-grpc-tools python3-protobuf python3-jsonschema python3-gmpy2 libxsmm-dev
-  yosys
+  yosys openssl
   # Data of the quick start and the tests
   dataset-fashion-mnist libonnx-testdata
 )

@@ -1,7 +1,6 @@
 // Checks of a submitted job.
 #include "server/job_check.h"
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,7 +21,6 @@ constexpr size_t kMostPieceBytes = 480;  // what the service sends of one violat
 
 // Looks at the files, and keeps what only they can tell.
 void FindData(search::DataSpec& data, search::Violations& violations) {
-  data.found.reset();
   const absl::StatusOr<DatasetInfo> info = FindDataset(data.name);
   if (!info.ok()) return;  // CompilePlan will say so
   const absl::StatusOr<DatasetInfo> found = InspectDataset(*info, data.path, data.options);
@@ -49,7 +47,6 @@ void AddPieces(const std::string& field, std::string_view text, search::Violatio
 // Reads the file, and keeps what only it can tell. None where the job has none, or it cannot be read.
 std::optional<ModelFile> FindModel(search::JobSpec& spec, search::Violations& violations) {
   search::ModelSpec& model = spec.model;
-  model.found.reset();
   if (model.path.empty() || model.path.front() != '/') return std::nullopt;
   absl::StatusOr<DatasetInfo> data = FindDataset(spec.data.name);
   absl::StatusOr<ModelFile> file =
@@ -74,7 +71,7 @@ absl::StatusOr<search::CompiledPlan> CompileKept(const search::JobSpec& spec, co
 
 }  // namespace
 
-CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
+CheckedJob CheckJob(const v1::SubmitJobRequest& request, const DataRoots& roots) {
   CheckedJob checked;
   search::Violations& violations = checked.violations;
   if (request.request_id().size() > kMostRequestIdBytes) {
@@ -87,17 +84,20 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request) {
   }
   search::JobSpec spec = JobSpecFromWire(request.spec(), violations);
   const std::string digest = SpecDigest(spec);
-  search::Violations in_files;
-  FindData(spec.data, in_files);
-  std::optional<ModelFile> file = FindModel(spec, in_files);
+  spec.data.found.reset();
+  spec.model.found.reset();
+  search::Violations in_files = RefusedPaths(spec, roots);
+  std::optional<ModelFile> file;
+  if (in_files.empty()) {
+    FindData(spec.data, in_files);
+    file = FindModel(spec, in_files);
+  }
   search::CompiledPlan compiled =
       search::CompilePlan(spec, Datasets(), file.has_value() ? &file->model.graph : nullptr);
   for (const search::Violation& violation : compiled.violations) {
     // That nobody has looked at the files is no news where they are at fault.
-    const bool said = std::any_of(in_files.begin(), in_files.end(), [&](const search::Violation& found) {
-      return found.field == violation.field;
-    });
-    if (!said) violations.push_back(violation);
+    const bool of_files = violation.field == "data.path" || violation.field == "model.path";
+    if (!of_files || in_files.empty()) violations.push_back(violation);
   }
   violations.insert(violations.end(), in_files.begin(), in_files.end());
   if (!violations.empty()) return checked;

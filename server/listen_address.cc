@@ -16,8 +16,11 @@
 namespace precis::server {
 namespace {
 
-absl::Status BadAddress(const std::string& text, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("--listen ", text, ": ", why));
+bool IsFour(const std::string& host, in_addr& address) {
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+bool IsSix(const std::string& host, in6_addr& address) {
+  return inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -27,30 +30,32 @@ std::string ListenAddress::Text() const {
                                              : absl::StrCat("[", host, "]:", port);
 }
 
-absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text) {
+bool ListenAddress::IsLoopback() const {
+  in_addr four;
+  in6_addr six;
+  return (IsFour(host, four) && (ntohl(four.s_addr) >> 24) == 127) ||
+         (IsSix(host, six) && IN6_IS_ADDR_LOOPBACK(&six) != 0);
+}
+
+absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text, absl::string_view option) {
+  const auto bad = [&](absl::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat(option, " ", text, ": ", why));
+  };
   const size_t colon = text.rfind(':');
   ListenAddress address;
   if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &address.port) ||
       address.port < 0 || address.port > 65535) {
-    return BadAddress(text,
-                      "give HOST:PORT with a port from 0 (any free one) to 65535, such as 127.0.0.1:7070");
+    return bad("give HOST:PORT with a port from 0 (any free one) to 65535, such as 127.0.0.1:7070");
   }
   absl::string_view host = absl::string_view(text).substr(0, colon);
   if (absl::ConsumePrefix(&host, "[")) {
-    if (!absl::ConsumeSuffix(&host, "]")) return BadAddress(text, "the bracket is not closed");
+    if (!absl::ConsumeSuffix(&host, "]")) return bad("the bracket is not closed");
   }
   address.host = host == "localhost" ? "127.0.0.1" : std::string(host);
   in_addr four;
   in6_addr six;
-  const bool is_four = inet_pton(AF_INET, address.host.c_str(), &four) == 1;
-  const bool is_six = inet_pton(AF_INET6, address.host.c_str(), &six) == 1;
-  const bool loopback =
-      (is_four && (ntohl(four.s_addr) >> 24) == 127) || (is_six && IN6_IS_ADDR_LOOPBACK(&six) != 0);
-  if (!loopback) {
-    return BadAddress(text,
-                      "only loopback addresses (127.0.0.1, ::1) are accepted: TLS and authentication are not "
-                      "there yet, so any other address would let everyone in the network run jobs. Reach a "
-                      "remote server through an SSH tunnel.");
+  if (!IsFour(address.host, four) && !IsSix(address.host, six)) {
+    return bad("HOST is an IP address of this machine (127.0.0.1, ::1, 0.0.0.0) or localhost");
   }
   return address;
 }

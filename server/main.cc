@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/doctor.h"
+#include "server/door_options.h"
 #include "server/launcher/local_launcher.h"
 #include "server/listen_address.h"
 #include "server/metrics_page.h"
@@ -40,13 +41,15 @@ struct Options {
   std::string worker;
   std::string log_level = "info";
   std::string port_file;
+  DoorOptions doors;
   OperationOptions operation;
 };
 
 void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Folder for jobs and results; created if missing")
       ->required();
-  app.add_option("--listen", options.listen, "Loopback HOST:PORT; port 0 takes any free one")
+  app.add_option("--listen", options.listen,
+                 "HOST:PORT; port 0 takes any free one. Other than loopback: with TLS and --auth token alone")
       ->capture_default_str();
   app.add_option("--max-concurrent-jobs", options.max_concurrent_jobs, "Jobs that may run at once")
       ->check(CLI::Range(1, 1000))
@@ -65,6 +68,7 @@ void AddOptions(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app.add_option("--port-file", options.port_file, "Write the bound port here once the server is up");
+  AddDoorOptions(app, options.doors);
   AddOperationOptions(app, options.operation);
   app.footer("precisd doctor --data-dir DIR examines a data folder and this machine: precisd doctor --help");
   app.set_version_flag("--version", absl::StrCat("precisd ", PRECIS_VERSION));
@@ -83,6 +87,7 @@ absl::Status WritePortFile(const std::string& path, int port) {
 absl::Status Serve(const Options& options) {
   absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
   if (!address.ok()) return address.status();
+  if (absl::Status status = CheckDoors(*address, options.doors); !status.ok()) return status;
   absl::StatusOr<std::optional<ListenAddress>> metrics_address = MetricsAddress(options.operation);
   if (!metrics_address.ok()) return metrics_address.status();
   // Before anything is created, so that a port in use leaves nothing behind.
@@ -102,9 +107,10 @@ absl::Status Serve(const Options& options) {
                             .silence_limit = absl::Seconds(options.silence_limit_s)};
   jobs.stop_grace = std::min(jobs.stop_grace, options.operation.drain_timeout() / 2);
   jobs.checkpoint_grace = std::min(jobs.checkpoint_grace, options.operation.drain_timeout() / 2);
+  CredentialStore* const credentials = store->get();
   absl::StatusOr<std::unique_ptr<PrecisServer>> server =
       PrecisServer::Start(*address, jobs, *std::move(store), std::make_unique<LocalLauncher>(worker),
-                          {.max_watch_streams = options.operation.max_watchers});
+                          credentials, options.doors, {.max_watch_streams = options.operation.max_watchers});
   if (!server.ok()) return server.status();
   std::unique_ptr<MetricsPage> metrics_page;
   if (metrics_address->has_value()) {

@@ -56,6 +56,11 @@ grpc::Status SearchServiceImpl::InspectModel(grpc::ServerContext* /*context*/,
         absl::StrCat("path: \"", request->path(),
                      "\" is no absolute path: give a file on the server's machine, or content.")));
   }
+  if (request->content().empty()) {
+    if (absl::Status status = data_roots_->Check(request->path()); !status.ok()) {
+      return ToGrpcStatus(absl::Status(status.code(), absl::StrCat("path: ", status.message())));
+    }
+  }
   const absl::StatusOr<OnnxModel> model = Read(*request);
   if (model.ok()) {
     Describe(*model, *response);

@@ -1,25 +1,16 @@
 // Options, and the logging that they set up.
 #include "server/operation_options.h"
 
-#include <arpa/inet.h>
 #include <grpc/support/log.h>
-#include <netinet/in.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/numbers.h"
+#include <utility>
+
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "server/json_log.h"
 
 namespace precis::server {
-namespace {
-
-absl::Status BadMetricsAddress(const std::string& text, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("--metrics-listen ", text, ": ", why));
-}
-
-}  // namespace
 
 void AddOperationOptions(CLI::App& app, OperationOptions& options) {
   app.add_option("--metrics-listen", options.metrics_listen,
@@ -42,35 +33,16 @@ void AddOperationOptions(CLI::App& app, OperationOptions& options) {
 absl::StatusOr<std::optional<ListenAddress>> MetricsAddress(const OperationOptions& options) {
   const std::string& text = options.metrics_listen;
   if (text.empty()) return std::nullopt;
-  const size_t colon = text.rfind(':');
-  ListenAddress address;
-  if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &address.port) ||
-      address.port < 0 || address.port > 65535) {
-    return BadMetricsAddress(text,
-                             "give HOST:PORT with a port from 0 (any free one) to 65535, such as "
-                             "127.0.0.1:9470");
+  absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "--metrics-listen");
+  if (!address.ok()) return address.status();
+  if (!address->IsLoopback() && !options.metrics_anywhere) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--metrics-listen ", text,
+                     ": this is no loopback address (127.0.0.1, [::1]), and the page has neither encryption "
+                     "nor authentication. If all who reach it may read the names and progress of running "
+                     "jobs, add --metrics-anywhere."));
   }
-  absl::string_view host = absl::string_view(text).substr(0, colon);
-  if (absl::ConsumePrefix(&host, "[") && !absl::ConsumeSuffix(&host, "]")) {
-    return BadMetricsAddress(text, "the bracket is not closed");
-  }
-  address.host = host == "localhost" ? "127.0.0.1" : std::string(host);
-  in_addr four;
-  in6_addr six;
-  const bool is_four = inet_pton(AF_INET, address.host.c_str(), &four) == 1;
-  const bool is_six = inet_pton(AF_INET6, address.host.c_str(), &six) == 1;
-  if (!is_four && !is_six) {
-    return BadMetricsAddress(text, "the host must be an IP address, such as 127.0.0.1 or [::1]");
-  }
-  const bool loopback =
-      (is_four && (ntohl(four.s_addr) >> 24) == 127) || (is_six && IN6_IS_ADDR_LOOPBACK(&six) != 0);
-  if (!loopback && !options.metrics_anywhere) {
-    return BadMetricsAddress(text,
-                             "this is no loopback address (127.0.0.1, [::1]), and the page has neither "
-                             "encryption nor authentication. If all who reach it may read the names and "
-                             "progress of running jobs, add --metrics-anywhere.");
-  }
-  return address;
+  return *std::move(address);
 }
 
 void SetUpLogging(const std::string& level, const OperationOptions& options) {

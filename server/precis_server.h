@@ -1,5 +1,6 @@
-// The whole server in one object: both services, health and reflection on one port, over a store and a
-// launcher. main and tests start the same thing.
+// The whole server in one object: its services, health and reflection on one port, over a store and a
+// launcher; and, where clients come in through TLS or with tokens, a second port for workers alone. main and
+// tests start the same thing.
 //
 // Health (grpc.health.v1) is SERVING for "" and for each service by its full name until Shutdown begins.
 //
@@ -13,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/doors.h"
 #include "server/event_hub.h"
 #include "server/job_manager.h"
 #include "server/launcher/launcher.h"
@@ -28,13 +30,13 @@ namespace precis::server {
 
 class PrecisServer {
  public:
-  // Recovers what an earlier server left, binds the address and serves. UNAVAILABLE if the address cannot
-  // be bound; the store's errors.
-  static absl::StatusOr<std::unique_ptr<PrecisServer>> Start(const ListenAddress& address,
-                                                             const JobManagerOptions& options,
-                                                             std::unique_ptr<Store> store,
-                                                             std::unique_ptr<Launcher> launcher,
-                                                             const ServingLimits& limits = {});
+  // Recovers what an earlier server left, binds the address and serves. UNAVAILABLE if an address cannot
+  // be bound; the store's errors and those of Doors::Open. `door_options` must have passed CheckDoors;
+  // `credentials` may be part of the store and must outlive the server otherwise.
+  static absl::StatusOr<std::unique_ptr<PrecisServer>> Start(
+      const ListenAddress& address, const JobManagerOptions& options, std::unique_ptr<Store> store,
+      std::unique_ptr<Launcher> launcher, CredentialStore* credentials, const DoorOptions& door_options = {},
+      const ServingLimits& limits = {});
   // Shuts down at once if Shutdown was not called.
   ~PrecisServer();
 
@@ -50,18 +52,25 @@ class PrecisServer {
 
  private:
   PrecisServer(const JobManagerOptions& options, std::unique_ptr<Store> store,
-               std::unique_ptr<Launcher> launcher, const ServingLimits& limits);
+               std::unique_ptr<Launcher> launcher, std::unique_ptr<Doors> doors, const ServingLimits& limits);
+  // What either port has: limits, and those that look on.
+  void Observe(grpc::ServerBuilder& builder);
+  // Serves workers at an address of their own; returns it with the port that was bound.
+  absl::StatusOr<ListenAddress> ServeWorkers(ListenAddress address);
 
   // In this order, so that each outlives those below that use it.
   const std::shared_ptr<ServerMetrics> metrics_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Launcher> launcher_;
+  const std::unique_ptr<Doors> doors_;
+  const ServingLimits limits_;
   EventHub hub_;
   WatchSlots watch_slots_;
   JobManager manager_;
   SearchServiceImpl search_service_;
   WorkerServiceImpl worker_service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> worker_server_;  // null where workers use the clients' port
   int port_ = 0;
 };
 

@@ -46,8 +46,14 @@ grpc::Status InvalidJob(grpc::ServerContext* context, search::Violations violati
 }  // namespace
 
 SearchServiceImpl::SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub,
-                                     WatchSlots* watch_slots, const std::string& data_dir)
-    : store_(store), manager_(manager), hub_(hub), watch_slots_(watch_slots), files_(data_dir) {}
+                                     WatchSlots* watch_slots, const std::string& data_dir,
+                                     const DataRoots* data_roots)
+    : store_(store),
+      manager_(manager),
+      hub_(hub),
+      watch_slots_(watch_slots),
+      files_(data_dir),
+      data_roots_(data_roots) {}
 
 absl::StatusOr<JobRecord> SearchServiceImpl::FindJob(const std::string& name, const char* field) {
   absl::StatusOr<std::string> job_id = ParseJobName(name, field);
@@ -62,7 +68,7 @@ absl::StatusOr<JobRecord> SearchServiceImpl::FindJob(const std::string& name, co
 
 grpc::Status SearchServiceImpl::SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                                           v1::Job* response) {
-  CheckedJob checked = CheckJob(*request);
+  CheckedJob checked = CheckJob(*request, *data_roots_);
   if (!checked.violations.empty()) return InvalidJob(context, std::move(checked.violations));
   if (request->validate_only()) {
     *response = JobToWire(checked.record);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "precis/v1/search_service.grpc.pb.h"
+#include "server/data_roots.h"
 #include "server/event_hub.h"
 #include "server/job_files.h"
 #include "server/job_manager.h"
@@ -23,7 +24,7 @@ class SearchServiceImpl final
  public:
   // All must outlive the service.
   SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, WatchSlots* watch_slots,
-                    const std::string& data_dir);
+                    const std::string& data_dir, const DataRoots* data_roots);
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::Job* response) override;
@@ -74,6 +75,7 @@ class SearchServiceImpl final
   EventHub* const hub_;
   WatchSlots* const watch_slots_;
   const JobFiles files_;
+  const DataRoots* const data_roots_;
 };
 
 }  // namespace precis::server

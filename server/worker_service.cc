@@ -41,6 +41,10 @@ grpc::Status WorkerServiceImpl::StartWork(grpc::ServerContext* context, const v1
   response->set_candidates_reported(order->candidates_reported);
   response->set_fraction(order->fraction);
   response->set_checkpoint_interval_s(absl::ToDoubleSeconds(order->checkpoint_interval));
+  if (data_roots_->restricted()) {
+    v1::DataRoots& roots = *response->mutable_data_roots();
+    for (const std::string& folder : data_roots_->folders()) roots.add_folders(folder);
+  }
   return grpc::Status::OK;
 }
 

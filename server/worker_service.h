@@ -6,13 +6,16 @@
 #include <grpcpp/grpcpp.h>
 
 #include "precis/v1/worker_service.grpc.pb.h"
+#include "server/data_roots.h"
 #include "server/job_manager.h"
 
 namespace precis::server {
 
 class WorkerServiceImpl final : public v1::WorkerService::Service {
  public:
-  explicit WorkerServiceImpl(JobManager* manager) : manager_(manager) {}
+  // Both must outlive the service.
+  WorkerServiceImpl(JobManager* manager, const DataRoots* data_roots)
+      : manager_(manager), data_roots_(data_roots) {}
 
   grpc::Status StartWork(grpc::ServerContext* context, const v1::StartWorkRequest* request,
                          v1::StartWorkResponse* response) override;
@@ -23,6 +26,7 @@ class WorkerServiceImpl final : public v1::WorkerService::Service {
 
  private:
   JobManager* const manager_;
+  const DataRoots* const data_roots_;
 };
 
 }  // namespace precis::server

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,23 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+// What a worker may not do, whatever its job makes it read: leave its memory in a core file, gain rights by
+// executing a set-user-ID program, open files without end. It has no filter of system calls: it runs our own
+// code under the server's user, and LibTorch's threads and file mappings need most calls that a filter would
+// deny.
+void GiveUpPrivileges() {
+  constexpr rlim_t kMostFiles = 4096;
+  const rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_max = files.rlim_max < kMostFiles ? files.rlim_max : kMostFiles;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 // Runs in the child; never returns. Reports errno through `report` if the program cannot be executed.
 [[noreturn]] void Execute(char* const* arguments, int input, int log, int report, pid_t parent) {
   sigset_t none;
@@ -58,6 +76,7 @@ absl::StatusOr<Pipe> MakePipe() {
   signal(SIGTERM, SIG_DFL);
   signal(SIGINT, SIG_DFL);
   setpgid(0, 0);
+  GiveUpPrivileges();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // it died before the death signal was set
   if (dup2(input, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0) {

@@ -17,8 +17,9 @@ struct SpawnRequest {
 };
 
 // The id of the child, which leads a process group of its own, has default signals, inherits no other
-// descriptor and gets SIGKILL when the calling thread ends. UNAVAILABLE, naming the file and the system's
-// reason, if the log cannot be opened or the program not executed; there is then no child.
+// descriptor, leaves no core files, cannot gain privileges, may open 4096 files and gets SIGKILL when the
+// calling thread ends. UNAVAILABLE, naming the file and the system's reason, if the log cannot be opened or
+// the program not executed; there is then no child.
 absl::StatusOr<pid_t> Spawn(const SpawnRequest& request);
 
 }  // namespace precis::server

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/store/credential_store.h"
 #include "server/store/records.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/store.h"
@@ -27,5 +29,15 @@ absl::StatusOr<Page<search::Candidate>> ReadCandidates(Connection& connection, c
 // Gives the event the job's next number.
 absl::Status AppendEventRow(Connection& connection, const std::string& job_id, const Event& event);
 absl::StatusOr<Page<Event>> ReadEvents(Connection& connection, const EventQuery& query);
+
+// Tokens and audit. InsertTokenRow: ALREADY_EXISTS. RevokeTokenRow: NOT_FOUND.
+absl::Status InsertTokenRow(Connection& connection, const TokenRecord& token);
+absl::StatusOr<TokenRecord> RevokeTokenRow(Connection& connection, const std::string& name, int64_t time_us);
+absl::Status TouchTokenRow(Connection& connection, const std::string& name, int64_t time_us);
+absl::StatusOr<std::vector<TokenRecord>> ReadTokens(Connection& connection);
+absl::Status AppendAuditRow(Connection& connection, const AuditRecord& record);
+// Leaves the newest `keep` of the refused, or of the other, records.
+absl::Status TrimAuditRows(Connection& connection, bool refused, int64_t keep);
+absl::StatusOr<std::vector<AuditRecord>> ReadAudit(Connection& connection, int64_t limit);
 
 }  // namespace precis::server

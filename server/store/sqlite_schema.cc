@@ -267,6 +267,29 @@ INSERT INTO events_6 (job_id, number, time_us, kind, state, message, candidate_n
 DROP TABLE events;
 ALTER TABLE events_6 RENAME TO events;
 )sql",
+    // Who may call, and what was called. roles: 0 read, 1 submit, 2 admin. A time of 0 is never.
+    R"sql(
+CREATE TABLE tokens (
+  name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),
+  hash TEXT NOT NULL UNIQUE CHECK (length(hash) = 64),
+  role INTEGER NOT NULL CHECK (role BETWEEN 0 AND 2),
+  created_us INTEGER NOT NULL,
+  last_used_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL,
+  revoked_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+  number INTEGER NOT NULL PRIMARY KEY,
+  time_us INTEGER NOT NULL,
+  principal TEXT NOT NULL,
+  method TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  code INTEGER NOT NULL,
+  refused INTEGER NOT NULL CHECK (refused IN (0, 1))
+) STRICT;
+CREATE INDEX audit_by_kind ON audit (refused, number);
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {

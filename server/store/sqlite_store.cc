@@ -188,4 +188,53 @@ absl::StatusOr<Page<Event>> SqliteStore::QueryEvents(const EventQuery& query) {
   return Snapshot([&](Connection& reader) { return ReadEvents(reader, query); });
 }
 
+absl::Status SqliteStore::Write(Durability durability,
+                                const std::function<absl::Status(Connection&)>& change) {
+  std::lock_guard lock(writer_mutex_);
+  if (absl::Status status = writer_->SetDurability(durability); !status.ok()) return status;
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(*writer_, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  if (absl::Status status = change(*writer_); !status.ok()) return status;
+  return transaction->Commit();
+}
+
+absl::Status SqliteStore::InsertToken(const TokenRecord& token) {
+  return Write(Durability::kPowerCut, [&](Connection& writer) { return InsertTokenRow(writer, token); });
+}
+
+absl::StatusOr<TokenRecord> SqliteStore::RevokeToken(const std::string& name, int64_t time_us) {
+  absl::StatusOr<TokenRecord> token;
+  absl::Status status = Write(Durability::kPowerCut, [&](Connection& writer) {
+    token = RevokeTokenRow(writer, name, time_us);
+    return token.status();
+  });
+  if (!status.ok()) return status;
+  return token;
+}
+
+absl::Status SqliteStore::TouchToken(const std::string& name, int64_t time_us) {
+  return Write(Durability::kProcessCrash,
+               [&](Connection& writer) { return TouchTokenRow(writer, name, time_us); });
+}
+
+absl::StatusOr<std::vector<TokenRecord>> SqliteStore::ListTokens() {
+  return Snapshot([&](Connection& reader) { return ReadTokens(reader); });
+}
+
+absl::Status SqliteStore::AppendAudit(const std::vector<AuditRecord>& records, int64_t keep) {
+  PRECIS_CHECK(keep > 0);
+  return Write(Durability::kProcessCrash, [&](Connection& writer) {
+    for (const AuditRecord& record : records) {
+      if (absl::Status status = AppendAuditRow(writer, record); !status.ok()) return status;
+    }
+    if (absl::Status status = TrimAuditRows(writer, false, keep); !status.ok()) return status;
+    return TrimAuditRows(writer, true, keep);
+  });
+}
+
+absl::StatusOr<std::vector<AuditRecord>> SqliteStore::ListAudit(int64_t limit) {
+  PRECIS_CHECK(limit > 0);
+  return Snapshot([&](Connection& reader) { return ReadAudit(reader, limit); });
+}
+
 }  // namespace precis::server

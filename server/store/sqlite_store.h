@@ -1,10 +1,12 @@
-// Store in one SQLite file, DATA_DIR/precis.db, in WAL mode. Needs a local disk.
+// Store and CredentialStore in one SQLite file, DATA_DIR/precis.db, in WAL mode. Needs a local disk.
 //
 // One writing connection behind a mutex and a few reading ones: within the process nobody ever sees
 // "database is locked". While it is open no other server can open the same data folder.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,13 +15,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/store/credential_store.h"
 #include "server/store/data_dir.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/store.h"
 
 namespace precis::server {
 
-class SqliteStore final : public Store {
+class SqliteStore final : public Store, public CredentialStore {
  public:
   // Creates the folder and the file if missing and brings the schema up to date. FAILED_PRECONDITION, with
   // the remedy, if the folder cannot be created or written, is in use by another server, or holds a newer
@@ -33,9 +36,19 @@ class SqliteStore final : public Store {
   absl::StatusOr<Page<search::Candidate>> QueryCandidates(const CandidateQuery& query) override;
   absl::StatusOr<Page<Event>> QueryEvents(const EventQuery& query) override;
 
+  absl::Status InsertToken(const TokenRecord& token) override;
+  absl::StatusOr<TokenRecord> RevokeToken(const std::string& name, int64_t time_us) override;
+  absl::Status TouchToken(const std::string& name, int64_t time_us) override;
+  absl::StatusOr<std::vector<TokenRecord>> ListTokens() override;
+  absl::Status AppendAudit(const std::vector<AuditRecord>& records, int64_t keep) override;
+  absl::StatusOr<std::vector<AuditRecord>> ListAudit(int64_t limit) override;
+
  private:
   SqliteStore(DataDirLock lock, std::unique_ptr<Connection> writer,
               std::vector<std::unique_ptr<Connection>> readers);
+
+  // Runs `change` on the writing connection, in one transaction that is committed if it returns OK.
+  absl::Status Write(Durability durability, const std::function<absl::Status(Connection&)>& change);
 
   // Runs `read` on a reading connection, in one snapshot.
   template <typename Read>

@@ -13,6 +13,7 @@
 #include "search/recorded_oracle.h"
 #include "search/search_loop.h"
 #include "server/convert.h"
+#include "server/data_roots.h"
 #include "server/model_file.h"
 #include "server/worker/checkpoint.h"
 
@@ -107,11 +108,23 @@ absl::StatusOr<CompiledOrders> CompileOrders(const v1::StartWorkResponse& orders
   return work;
 }
 
+// The server has looked too, but that was when the job was submitted.
+absl::Status CheckPaths(const search::JobSpec& spec, const v1::StartWorkResponse& orders) {
+  if (!orders.has_data_roots()) return absl::OkStatus();
+  const auto& folders = orders.data_roots().folders();
+  const absl::StatusOr<DataRoots> roots = DataRoots::Only({folders.begin(), folders.end()});
+  if (!roots.ok()) return roots.status();
+  const search::Violations refused = RefusedPaths(spec, *roots);
+  if (refused.empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(refused[0].field, ": ", refused[0].message));
+}
+
 absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions& options,
                                             const v1::StartWorkResponse& orders) {
   const absl::StatusOr<CompiledOrders> compiled = CompileOrders(orders);
   if (!compiled.ok()) return compiled.status();
   const search::Plan& plan = *compiled->plan;
+  if (absl::Status status = CheckPaths(plan.spec, orders); !status.ok()) return status;
   // From here on the server hears from us, however long the data take to load.
   Reporter reporter(&link, {.images_per_step = plan.spec.training.batch_size,
                             .last_batch = orders.last_batch(),

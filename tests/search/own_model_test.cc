@@ -110,6 +110,7 @@ TEST(PostTraining, EveryTargetIsAnswered) {
   spec.cost.target.clear();
   spec.cost.targets = {"1.5x int4", "1x int4", "1.1x int3"};
   Trial run(OwnPlan(spec), Untrained());
+  run.sink.has_legs = true;
   const auto result = run.Go();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(run.Count(Kind::kTrain), 0);

@@ -17,6 +17,7 @@
 #include "server/precis_server.h"
 #include "server/store/sqlite_store.h"
 #include "tests/fakes/fake_launcher.h"
+#include "tests/fakes/memory_credential_store.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/sample_records.h"
 #include "tests/fakes/temp_dir.h"
@@ -106,17 +107,20 @@ class PlayedWorker {
 class ServerFixture {
  public:
   // On SQLite the server can be started again on the same data.
-  explicit ServerFixture(bool sqlite, JobManagerOptions options = {}, const ServingLimits& limits = {})
-      : sqlite_(sqlite), options_(options), limits_(limits) {
+  explicit ServerFixture(bool sqlite, JobManagerOptions options = {}, const ServingLimits& limits = {},
+                         DoorOptions doors = {})
+      : sqlite_(sqlite), options_(options), limits_(limits), doors_(std::move(doors)) {
     options_.data_dir = dir_.path();
     Start();
   }
 
   void Start() {
     std::unique_ptr<Store> store;
+    CredentialStore* credentials = &credentials_;
     if (sqlite_) {
       absl::StatusOr<std::unique_ptr<SqliteStore>> opened = SqliteStore::Open(dir_.path());
       ASSERT_TRUE(opened.ok()) << opened.status();
+      credentials = opened->get();
       store = *std::move(opened);
     } else {
       store = std::make_unique<MemoryStore>();
@@ -124,8 +128,8 @@ class ServerFixture {
     store_ = store.get();
     auto launcher = std::make_unique<FakeLauncher>();
     launcher_ = launcher.get();
-    absl::StatusOr<std::unique_ptr<PrecisServer>> server =
-        PrecisServer::Start({"127.0.0.1", 0}, options_, std::move(store), std::move(launcher), limits_);
+    absl::StatusOr<std::unique_ptr<PrecisServer>> server = PrecisServer::Start(
+        {"127.0.0.1", 0}, options_, std::move(store), std::move(launcher), credentials, doors_, limits_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     channel_ =
@@ -225,6 +229,8 @@ class ServerFixture {
   const bool sqlite_;
   JobManagerOptions options_;
   const ServingLimits limits_;
+  const DoorOptions doors_;
+  MemoryCredentialStore credentials_;
   Store* store_ = nullptr;
   FakeLauncher* launcher_ = nullptr;
   std::unique_ptr<PrecisServer> server_;

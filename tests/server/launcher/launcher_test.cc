@@ -101,6 +101,26 @@ TEST(LocalLauncher, HandsOverJobAddressSecretAndLog) {
   EXPECT_EQ(ReadText(log), "before\nargs: --server 127.0.0.1:7 --job j1\nsecret: hush\n");
 }
 
+TEST(LocalLauncher, AWorkerHasFewPrivileges) {
+  TempDir dir;
+  ExitRecorder exit;
+  LocalLauncher launcher(WriteScript(dir, "ulimit -c\nulimit -n\ngrep NoNewPrivs /proc/self/status\n"));
+  const WorkerCommand command = {
+      .job_id = "j", .server_address = "here:1", .secret = "s", .log_path = dir.path() + "/log"};
+  ASSERT_TRUE(launcher.Start(command, exit.Callback()).ok());
+  exit.Await();
+  std::istringstream said(ReadText(command.log_path));
+  int core = -1;
+  int files = -1;
+  std::string label;
+  int no_new_privileges = -1;
+  said >> core >> files >> label >> no_new_privileges;
+  EXPECT_EQ(core, 0);
+  EXPECT_GT(files, 0);
+  EXPECT_LE(files, 4096);
+  EXPECT_EQ(no_new_privileges, 1);
+}
+
 TEST(LocalLauncher, AMissingProgramOrLogIsNamed) {
   TempDir dir;
   ExitRecorder exit;

@@ -11,7 +11,9 @@
 #include "server/store/sqlite_schema.h"
 #include "server/store/sqlite_store.h"
 #include "server/store/store_check.h"
+#include "tests/contract/credential_store_contract.h"
 #include "tests/contract/store_contract.h"
+#include "tests/fakes/memory_credential_store.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/temp_dir.h"
 
@@ -93,6 +95,26 @@ INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
                                          StoreMaker{"memory", [] { return std::make_unique<MemoryStore>(); }},
                                          StoreMaker{"measured", WatchedMemoryStore}),
                          [](const auto& info) { return info.param.name; });
+
+// A SQLite store, as the second of its interfaces, that takes its folder with it.
+std::shared_ptr<CredentialStore> TemporaryCredentialStore() {
+  struct Home {
+    TempDir dir;
+    std::unique_ptr<SqliteStore> store;
+  };
+  auto home = std::make_shared<Home>();
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(home->dir.path());
+  EXPECT_TRUE(store.ok()) << store.status();
+  if (!store.ok()) return nullptr;
+  home->store = *std::move(store);
+  return {home, home->store.get()};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stores, CredentialStoreContract,
+    testing::Values(CredentialStoreMaker{"sqlite", TemporaryCredentialStore},
+                    CredentialStoreMaker{"memory", [] { return std::make_shared<MemoryCredentialStore>(); }}),
+    [](const auto& info) { return info.param.name; });
 
 absl::StatusOr<Disposition> StartRunning(JobRecord& job) {
   job.state = JobState::kRunning;
@@ -199,6 +221,21 @@ TEST(SqliteStore, KeepsEverythingAcrossAReopen) {
   EXPECT_EQ(store->InsertJob(job)->state, JobState::kRunning);
 }
 
+TEST(SqliteStore, KeepsTokensAndAuditAcrossAReopen) {
+  TempDir dir;
+  {
+    absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(dir.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_TRUE((*store)->InsertToken({.name = "ci", .hash = std::string(64, 'a')}).ok());
+    ASSERT_TRUE((*store)->RevokeToken("ci", 5).ok());
+    ASSERT_TRUE((*store)->AppendAudit({{.principal = "ci"}}, 10).ok());
+  }
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(dir.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->ListTokens()->at(0).revoked_us, 5);
+  EXPECT_EQ((*store)->ListAudit(10)->at(0).principal, "ci");
+}
+
 TEST(SqliteStore, ASecondServerOnTheFolderIsRefused) {
   TempDir dir;
   std::unique_ptr<Store> store = OpenStore(dir.path());
@@ -290,8 +327,9 @@ TEST(SqliteStore, MigratesEveryReleasedSchema) {
     sql << file.rdbuf();
     TempDir dir;
     RunSql(dir.path() + "/precis.db", sql.str());
-    std::unique_ptr<Store> store = OpenStore(dir.path());
-    ASSERT_NE(store, nullptr);
+    absl::StatusOr<std::unique_ptr<SqliteStore>> opened = SqliteStore::Open(dir.path());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const std::unique_ptr<SqliteStore> store = *std::move(opened);
     JobQuery query;
     query.id = "golden";
     const auto jobs = store->QueryJobs(query);
@@ -316,6 +354,8 @@ TEST(SqliteStore, MigratesEveryReleasedSchema) {
     EXPECT_EQ(CandidateText(candidates->items[0]), CandidateText(SampleCandidate(1)));
     EXPECT_EQ(CandidateText(candidates->items[1]), CandidateText(SampleCandidate(2)));
     EXPECT_EQ(store->QueryEvents({.job_id = "golden"})->items.size(), 6u);
+    EXPECT_EQ(store->ListTokens()->size(), version < 7 ? 0u : 1u);
+    EXPECT_EQ(store->ListAudit(10)->size(), version < 7 ? 0u : 1u);
   }
 }
 
