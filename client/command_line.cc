@@ -124,6 +124,16 @@ class CommandLine {
         ->capture_default_str();
   }
 
+  // Something that is done to one job.
+  void AddAction(const std::string& name, const std::string& description,
+                 absl::StatusOr<int> (*run)(Session, const JobOptions&)) {
+    CLI::App* action = Add(name, description, [this, run](Session session) {
+      return run(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(action);
+    AddOutput(action, {"table", "json"});
+  }
+
   void AddJobCommands() {
     const std::vector<std::string> one = {"table", "json"};
     const std::vector<std::string> many = {"table", "wide", "json", "csv"};
@@ -164,30 +174,10 @@ class CommandLine {
     AddOutput(follow, one);
     follow->add_option("--after", after_, "Begin after this event number")->check(CLI::NonNegativeNumber);
 
-    CLI::App* cancel = Add("cancel", "Ask a job to end", [this](Session session) {
-      return Cancel(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(cancel);
-    AddOutput(cancel, one);
-
-    CLI::App* pause = Add("pause", "Have a job leave a checkpoint and stop", [this](Session session) {
-      return Pause(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(pause);
-    AddOutput(pause, one);
-
-    CLI::App* resume = Add("resume", "Go on with a paused job", [this](Session session) {
-      return Resume(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(resume);
-    AddOutput(resume, one);
-
-    CLI::App* retry = Add("retry", "Go on with a job that failed or was cancelled", [this](Session session) {
-      return Retry(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(retry);
-    AddOutput(retry, one);
-
+    AddAction("cancel", "Ask a job to end", Cancel);
+    AddAction("pause", "Have a job leave a checkpoint and stop", Pause);
+    AddAction("resume", "Go on with a paused job", Resume);
+    AddAction("retry", "Go on with a job that failed or was cancelled", Retry);
     AddJob(Add("delete", "Remove a job, its candidates and its files", [this](Session session) {
       return Delete(session, {job_, OutputFormat::kTable});
     }));
