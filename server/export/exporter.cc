@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/export/json_exporter.h"
+#include "server/export/onnx_exporter.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/did_you_mean.h"
 
@@ -23,7 +24,13 @@ const std::vector<Row>& Rows() {
       {{"json",
         "formats, scales, costs and accuracy of every layer in one JSON document (precis-export version 1)",
         ".json"},
-       ExportJson}};
+       ExportJson},
+      {{"onnx", "an ONNX model with real low-precision weights, QuantizeLinear and DequantizeLinear",
+        ".onnx"},
+       ExportOnnx},
+      {{"onnx_fake",
+        "an ONNX model of the same values without QuantizeLinear: FLOAT weights, plain arithmetic", ".onnx"},
+       ExportOnnxFake}};
   return rows;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "search/plan.h"
 #include "server/export/exporter.h"
@@ -76,6 +77,17 @@ class ExportFixture {
     return input;
   }
 
+  // All tensors in their own shapes, batch statistics, and formats that every export can say.
+  void MakeWhole() {
+    for (LayerFormats& formats : candidate_.assignment.layers) formats.weight.hadamard = 0;
+    for (const ParameterInfo& parameter : plan_->graph.Parameters()) Fill(parameter.name, parameter.shape);
+    for (const Node& node : plan_->graph.nodes()) {
+      if (!std::holds_alternative<BatchNormNode>(node.op)) continue;
+      Fill(node.name + ".running_mean", {node.shape[0]});
+      Fill(node.name + ".running_var", {node.shape[0]});
+    }
+  }
+
   const search::Plan& plan() const { return *plan_; }
   search::Candidate& candidate() { return candidate_; }
   WeightFile& weights() { return weights_; }
@@ -98,14 +110,19 @@ class ExportFixture {
   // Exact in FP32 on every machine: small multiples of powers of two.
   void FillWeights() {
     for (const Layer& layer : plan_->layers) {
-      if (!layer.HasWeight()) continue;
-      WeightTensor& tensor = weights_.tensors[layer.name + ".weight"];
-      tensor.shape = {layer.output_channels, layer.reduction};
-      for (int64_t i = 0; i < layer.weights; ++i)
-        tensor.values.push_back(static_cast<float>((i * 7919 + 13) % 257 - 128) / 512.0f);
+      if (layer.HasWeight()) Fill(layer.name + ".weight", {layer.output_channels, layer.reduction});
     }
     weights_.metadata["pixel_mean"] = "0.2860406";
     weights_.metadata["pixel_stddev"] = "0.35302424";
+  }
+
+  void Fill(const std::string& name, const Shape& shape) {
+    int64_t count = 1;
+    for (const int64_t size : shape) count *= size;
+    WeightTensor& tensor = weights_.tensors[name];
+    tensor = {.shape = shape, .values = {}};
+    for (int64_t i = 0; i < count; ++i)
+      tensor.values.push_back(static_cast<float>((i * 7919 + 13) % 257 - 128) / 512.0f);
   }
 
   std::shared_ptr<const search::Plan> plan_;
