@@ -124,6 +124,16 @@ class CommandLine {
         ->capture_default_str();
   }
 
+  // Something that is done to one job.
+  void AddAction(const std::string& name, const std::string& description,
+                 absl::StatusOr<int> (*run)(Session, const JobOptions&)) {
+    CLI::App* action = Add(name, description, [this, run](Session session) {
+      return run(session, {job_, OutputFormatFrom(output_)});
+    });
+    AddJob(action);
+    AddOutput(action, {"table", "json"});
+  }
+
   void AddJobCommands() {
     const std::vector<std::string> one = {"table", "json"};
     const std::vector<std::string> many = {"table", "wide", "json", "csv"};
@@ -164,30 +174,10 @@ class CommandLine {
     AddOutput(follow, one);
     follow->add_option("--after", after_, "Begin after this event number")->check(CLI::NonNegativeNumber);
 
-    CLI::App* cancel = Add("cancel", "Ask a job to end", [this](Session session) {
-      return Cancel(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(cancel);
-    AddOutput(cancel, one);
-
-    CLI::App* pause = Add("pause", "Have a job leave a checkpoint and stop", [this](Session session) {
-      return Pause(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(pause);
-    AddOutput(pause, one);
-
-    CLI::App* resume = Add("resume", "Go on with a paused job", [this](Session session) {
-      return Resume(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(resume);
-    AddOutput(resume, one);
-
-    CLI::App* retry = Add("retry", "Go on with a job that failed or was cancelled", [this](Session session) {
-      return Retry(session, {job_, OutputFormatFrom(output_)});
-    });
-    AddJob(retry);
-    AddOutput(retry, one);
-
+    AddAction("cancel", "Ask a job to end", Cancel);
+    AddAction("pause", "Have a job leave a checkpoint and stop", Pause);
+    AddAction("resume", "Go on with a paused job", Resume);
+    AddAction("retry", "Go on with a job that failed or was cancelled", Retry);
     AddJob(Add("delete", "Remove a job, its candidates and its files", [this](Session session) {
       return Delete(session, {job_, OutputFormat::kTable});
     }));
@@ -292,6 +282,22 @@ class CommandLine {
     AddOutput(Add("models", "List the networks and data sets that the server knows",
                   [this](Session session) { return Models(session, OutputFormatFrom(output_)); }),
               many);
+    CLI::App* inspect =
+        Add("inspect", "Show what a job would find in an ONNX file, or what it does not support",
+            [this](Session session) {
+              inspect_.output = OutputFormatFrom(output_);
+              return Inspect(session, inspect_);
+            });
+    inspect->add_option("MODEL.onnx", inspect_.path, "The file; beyond 4 MiB the server reads it")
+        ->required();
+    inspect->add_flag("--on-server", inspect_.on_server, "The file is on the server's machine");
+    inspect->add_option("--output-name", inspect_.output_name, "Of several outputs the one with the logits");
+    inspect
+        ->add_option("--input", inspect_.input_shape,
+                     "Channels,height,width, where the model leaves them open")
+        ->delimiter(',')
+        ->expected(3);
+    AddOutput(inspect, {"table", "json"});
     AddOutput(Add("version", "Show the versions of client and server",
                   [this](Session session) { return Version(session, OutputFormatFrom(output_)); }),
               {"table", "json"});
@@ -468,6 +474,7 @@ class CommandLine {
   SubmitOptions submit_;
   ParetoOptions pareto_;
   ExportOptions export_;
+  InspectOptions inspect_;
   QuantizeOptions quantize_;
   std::string state_;
   std::string order_by_;

@@ -110,6 +110,17 @@ struct ExportOptions {
 // The file is whole or absent: written beside its place, then renamed. Size and hash are checked.
 absl::StatusOr<int> Export(Session session, const ExportOptions& options);
 
+struct InspectOptions {
+  std::string path;                  // an ONNX file; up to nearly 4 MiB it is sent, else the server reads it
+  bool on_server = false;            // it is the server's to read, whatever its size
+  std::string output_name;           // of several outputs the one with the logits
+  std::vector<int64_t> input_shape;  // channels, height, width, for models that leave them open
+  OutputFormat output = OutputFormat::kTable;
+};
+// Shapes, multiply-accumulates, parameters and layers of a model of one's own. kExitUsage, with all that is
+// not supported on environment.err, if it cannot be searched.
+absl::StatusOr<int> Inspect(Session session, const InspectOptions& options);
+
 // The three below need no server: they speak of this program's own formats.
 absl::StatusOr<int> Formats(const Environment& environment, OutputFormat output);
 

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cost_table_file.h"
+#include "client/model_path.h"
 
 namespace precis::client {
 namespace {
@@ -68,6 +69,7 @@ absl::StatusOr<JobFile> LoadJobFile(const JobFileSource& source, const Environme
   absl::StatusOr<JobFile> file = ParseJobFile(*text, source.overrides);
   if (file.ok()) {
     LoadCostTable(source.path, *file);
+    MakeModelPathAbsolute(source.path, *file);
     SortByPlace(file->faults);
     return file;
   }

@@ -198,7 +198,7 @@ absl::StatusOr<int> List(Session session, const ListOptions& options) {
         {{"name"}, {"display_name"}, {"state"}, {"fraction"}, {"model"}, {"data"}, {"target"}, {"error"}});
     for (const v1::Job& job : jobs)
       table.AddRow({job.name(), job.spec().display_name(), StateName(job.state()),
-                    ExactNumber(job.progress().fraction()), job.spec().model().name(),
+                    ExactNumber(job.progress().fraction()), ModelName(job.spec().model()),
                     job.spec().data().name(), AskedTarget(job.spec().cost()), job.error()});
     *session.environment.out << table.Csv();
   } else {
@@ -206,7 +206,7 @@ absl::StatusOr<int> List(Session session, const ListOptions& options) {
         {{"JOB"}, {"STATE"}, {"DONE", true}, {"MODEL"}, {"DATA"}, {"TARGET"}, {"SUBMITTED"}, {"TITLE"}});
     for (const v1::Job& job : jobs)
       table.AddRow({job.name(), StateName(job.state()),
-                    absl::StrFormat("%.0f%%", 100 * job.progress().fraction()), job.spec().model().name(),
+                    absl::StrFormat("%.0f%%", 100 * job.progress().fraction()), ModelName(job.spec().model()),
                     job.spec().data().name(), AskedTarget(job.spec().cost()), TimeText(job.create_time()),
                     job.spec().display_name()});
     *session.environment.out << table.Text();

@@ -36,7 +36,7 @@ std::string QualityText(const v1::Quality& search, const v1::Quality* test) {
 
 void AddPlan(const v1::Job& job, Lines& lines) {
   const v1::JobSpec& spec = job.spec();
-  lines.emplace_back("model", spec.model().name());
+  lines.emplace_back("model", ModelText(spec.model()));
   lines.emplace_back("data", spec.data().name());
   lines.emplace_back("formats", absl::StrJoin(spec.space().formats(), " "));
   if (!job.has_plan()) return;
@@ -163,6 +163,17 @@ std::string ConstrainedUnit(const v1::Plan& plan) {
   for (const v1::CostMetric& metric : plan.costs())
     if (metric.name() == plan.constrained_metric()) return metric.unit();
   return "";
+}
+
+std::string ModelText(const v1::ModelSpec& model) {
+  if (model.path().empty()) return model.name();
+  const auto* start = v1::ModelStart_descriptor()->FindValueByNumber(model.start());
+  const bool said = start != nullptr && model.start() != v1::MODEL_START_UNSPECIFIED;
+  return absl::StrCat(model.path(), said ? absl::StrCat(", ", ShortEnumName(*start)) : "");
+}
+
+std::string ModelName(const v1::ModelSpec& model) {
+  return model.path().empty() ? model.name() : model.path().substr(model.path().rfind('/') + 1);
 }
 
 std::string AskedTarget(const v1::CostSpec& cost) {

@@ -29,6 +29,10 @@ double SecondsBetween(const google::protobuf::Timestamp& a, const google::protob
 // Unit of the job's constrained metric, "" if it is not known.
 std::string ConstrainedUnit(const v1::Plan& plan);
 
+// Its name; of a file the path and where the search starts, or the file's name alone.
+std::string ModelText(const v1::ModelSpec& model);
+std::string ModelName(const v1::ModelSpec& model);
+
 // "0.2357 GBOPs (1.1x int4)": what was asked for beside it, where that is not the figure itself.
 std::string TargetText(const v1::Job& job);
 // As it was asked for, in a few characters: "1.1x int4", "8 targets".

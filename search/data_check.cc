@@ -9,6 +9,8 @@
 namespace precis::search {
 namespace {
 
+constexpr double kLargestStatistic = 1000;
+
 void CheckFolder(const DataOptions& options, const DatasetInfo* dataset, RangeCheck& check,
                  Violations& violations) {
   if (options.channels != 1 && options.channels != 3) {
@@ -42,6 +44,35 @@ void CheckFixed(const DataSpec& data, Violations& violations) {
   refuse("data.corrupt_files", data.options.corrupt_files != defaults.corrupt_files);
 }
 
+// What the network sees of a pixel.
+void CheckPixels(const DataOptions& options, const DatasetInfo* dataset, Violations& violations) {
+  const bool folder = dataset == nullptr || dataset->name == "image_folder";
+  const int64_t channels = folder ? options.channels : dataset->channels;
+  const auto check = [&](const std::string& field, const std::vector<double>& values, double least) {
+    if (values.empty()) return;
+    if (static_cast<int64_t>(values.size()) != channels) {
+      violations.push_back(
+          {field, absl::StrCat("has ", values.size(), " numbers, and images have ", channels,
+                               channels == 1 ? " channel" : " channels", ": give one for each.")});
+    }
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] >= least && values[i] <= kLargestStatistic) continue;
+      violations.push_back(
+          {absl::StrCat(field, "[", i, "]"),
+           absl::StrCat(NumberText(values[i]), " is out of range: allowed are ", NumberText(least), " to ",
+                        NumberText(kLargestStatistic),
+                        ", of pixels scaled to 0...1. For pixels of 0 to 255 divide by 255.")});
+    }
+  };
+  check("data.mean", options.mean, -kLargestStatistic);
+  check("data.standard_deviation", options.standard_deviation, 1e-6);
+  if (options.channel_order == ChannelOrder::kBgr && channels != 3) {
+    violations.push_back(
+        {"data.channel_order",
+         absl::StrCat("bgr is for images of 3 channels, and these have ", channels, ". Leave it out.")});
+  }
+}
+
 }  // namespace
 
 void CheckData(const DataSpec& data, const DatasetInfo* dataset, RangeCheck& check, Violations& violations) {
@@ -51,6 +82,7 @@ void CheckData(const DataSpec& data, const DatasetInfo* dataset, RangeCheck& che
   } else if (dataset != nullptr) {
     CheckFixed(data, violations);
   }
+  CheckPixels(options, dataset, violations);
   check.Whole("data.augment.crop_padding", options.augment.crop_padding, 0, 64, "",
               "0 turns it off; 4 is customary for images of 32 pixels.");
   check.Real("data.augment.resized_crop", options.augment.resized_crop, {.least = 0, .most = 1},

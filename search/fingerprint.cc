@@ -51,10 +51,22 @@ void AddData(const Plan& plan, Text& text) {
     text.Whole("data.resize", options.resize == 0 ? plan.dataset.height : options.resize);
     if (options.corrupt_files == CorruptFiles::kSkip) text.Line("data.corrupt_files", "skip");
   }
+  for (const double mean : options.mean) text.Real("data.mean", mean);
+  for (const double deviation : options.standard_deviation) text.Real("data.standard_deviation", deviation);
+  if (options.channel_order == ChannelOrder::kBgr) text.Line("data.channel_order", "bgr");
   const Augmentation& augment = options.augment;
   if (augment.crop_padding != 0) text.Whole("data.augment.crop_padding", augment.crop_padding);
   if (augment.resized_crop != 0) text.Real("data.augment.resized_crop", augment.resized_crop);
   if (augment.flip) text.Whole("data.augment.flip", 1);
+}
+
+// Likewise, from a network by name.
+void AddStart(const JobSpec& spec, Text& text) {
+  if (spec.model.path.empty()) return;
+  text.Line("model.start", StartName(spec.model.start));
+  text.Line("model.content", spec.model.found ? spec.model.found->content : "");
+  if (spec.model.start != Start::kPostTraining) return;
+  text.Whole("post_training.recalibrate_batch_norm", spec.post_training.recalibrate_batch_norm ? 1 : 0);
 }
 
 // Likewise, from the algorithm that once was the only one.
@@ -109,6 +121,7 @@ std::string CanonicalText(const Plan& plan) {
   AddData(plan, text);
   text.Whole("search_images", spec.data.search_images);
   text.Line("graph", absl::CHexEscape(plan.graph.CanonicalText()));
+  AddStart(spec, text);
   for (const Decision& decision : plan.space.decisions) {
     std::string line = decision.name;
     for (size_t layer : decision.layers) absl::StrAppend(&line, " ", layer);

@@ -12,6 +12,7 @@
 #include "search/architecture_check.h"
 #include "search/cost_check.h"
 #include "search/data_check.h"
+#include "search/model_check.h"
 #include "search/name_check.h"
 #include "search/range_check.h"
 #include "supernet/formats/did_you_mean.h"
@@ -69,7 +70,9 @@ void CheckRanges(const RangeOptions& ranges, RangeCheck& check, Violations& viol
 void CheckTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check, Violations& violations) {
   const TrainingOptions& t = spec.training;
   const std::string images = absl::StrCat("the data set's training images less data.search_images");
-  check.Real("training.epochs", spec.epochs, {.above = 0, .most = 10000}, "The default is 4.");
+  if (spec.model.start != Start::kPostTraining) {
+    check.Real("training.epochs", spec.epochs, {.above = 0, .most = 10000}, "The default is 4.");
+  }
   check.Whole("training.batch_size", t.batch_size, 2, std::min<int64_t>(training_images, 65536),
               training_images < 65536 ? images : "", "The default is 128.");
   check.Real("training.learning_rate", t.learning_rate, {.above = 0, .most = 100}, "The default is 0.1.");
@@ -154,6 +157,7 @@ void CheckScore(const JobSpec& spec, Violations& violations) {
 }
 
 void CheckSchedule(const JobSpec& spec, const DatasetInfo& dataset, Violations& violations) {
+  if (spec.model.start == Start::kPostTraining) return;
   const Schedule schedule = ScheduleOf(spec, dataset);
   const int64_t images = dataset.train_images - spec.data.search_images;
   // Answers can be had from the warm-up alone.
@@ -213,6 +217,18 @@ const char* AlgorithmName(Algorithm algorithm) {
       return "sensitivity";
     case Algorithm::kUniform:
       return "uniform";
+  }
+  return "unknown";
+}
+
+const char* StartName(Start start) {
+  switch (start) {
+    case Start::kFromScratch:
+      return "from_scratch";
+    case Start::kFinetune:
+      return "finetune";
+    case Start::kPostTraining:
+      return "post_training";
   }
   return "unknown";
 }
@@ -285,6 +301,25 @@ void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec) {
   }
 }
 
+void SetStartDefaults(Start start, JobSpec& spec) {
+  spec.model.start = start;
+  switch (start) {
+    case Start::kFromScratch:
+      return;
+    case Start::kFinetune:
+      spec.epochs = 2;
+      spec.training.learning_rate = 0.01;
+      return;
+    case Start::kPostTraining:
+      spec.epochs = 0;
+      spec.data.search_images = 2000;
+      spec.controller.screening_images = 512;
+      spec.training.ranges = {.weights = RangeRule::kMeanSquareError,
+                              .activations = RangeRule::kMeanSquareError};
+      return;
+  }
+}
+
 Schedule ScheduleOf(const JobSpec& spec, const DatasetInfo& dataset) {
   const double images = static_cast<double>(dataset.train_images - spec.data.search_images);
   Schedule schedule;
@@ -313,13 +348,6 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   RangeCheck check(violations);
   CheckTexts(spec, violations);
 
-  std::vector<std::string> models;
-  for (const ModelInfo& model : Models()) models.push_back(model.name);
-  CheckName("model.name", spec.model.name, "model", models, violations);
-  CheckArchitecture(spec, violations);
-  check.Real("model.width_multiplier", spec.model.width_multiplier, {.least = 0.1, .most = 4},
-             "The default is 1.");
-
   std::optional<DatasetInfo> known;
   std::vector<std::string> dataset_names;
   for (const DatasetInfo& each : datasets) {
@@ -328,6 +356,8 @@ Violations Validate(const JobSpec& spec, const std::vector<DatasetInfo>& dataset
   }
   CheckName("data.name", spec.data.name, "data set", dataset_names, violations);
 
+  CheckModel(spec, known && known->SizesKnown() ? &*known : nullptr, check, violations);
+  if (spec.model.path.empty()) CheckArchitecture(spec, violations);
   CheckData(spec.data, known ? &*known : nullptr, check, violations);
 
   // Without the data set its sizes bound nothing.

@@ -64,11 +64,46 @@ enum class RewardShape {
 enum class EntropySchedule { kCosine, kLinear, kConstant };
 enum class LogProbReduction { kMean, kSum };  // over decisions: FLIQS, TuNAS
 
+// Where the search of a user's own model starts.
+enum class Start {
+  kFromScratch,   // from fresh weights: of the file only the network counts
+  kFinetune,      // from its weights, which are trained further, shortly (the setting of FLIQS)
+  kPostTraining,  // from its weights, which stay as they are: nothing is trained, and no label is read before
+                  // the tests at the end
+};
+const char* StartName(Start start);  // "from_scratch", "finetune", "post_training"
+
+// What the server found in the user's file when it accepted the job.
+struct FoundModel {
+  std::string content;  // hex SHA-256 of the copy that the job keeps
+
+  bool operator==(const FoundModel&) const = default;
+};
+
 struct ModelSpec {
-  std::string name;  // one of Models()
+  std::string name;  // one of Models(); or
+  // an ONNX file on the server's machine, absolute. The job keeps a copy. It takes the images of the data set
+  // and gives a logit a class, in the order of the data set's classes.
+  std::string path = {};
+  std::string output = {};            // which output of the file has the logits; needed if there are several
+  Start start = Start::kFromScratch;  // others only of a file, whose default is kFinetune
+  // Of the networks by name.
   double width_multiplier = 1.0;
   Stem stem = Stem::kAuto;
   bool stage1_projection = true;
+  // Names of the classes, one for each, in their order, for exports; none: the data set's own.
+  std::vector<std::string> labels = {};
+  std::optional<FoundModel> found = {};  // not the user's to say
+};
+
+// For Start::kPostTraining.
+struct PostTrainingSpec {
+  // Training images behind the ranges of activations and the statistics of batch norms of every counted
+  // evaluation, in place of training.recalibration_images; without labels. 2…the training images.
+  int64_t calibration_images = 512;
+  // Whether the statistics of batch norms move, for each configuration, by as much as rounding moves those of
+  // what they read, on the calibration images; else they stay as they are in the file.
+  bool recalibrate_batch_norm = true;
 };
 
 // What the server found in the files of a data set whose sizes lie there, when it accepted the job.
@@ -191,12 +226,16 @@ struct JobSpec {
   double epochs = 4;  // passes over the training images, frozen share included, > 0
   TrainingOptions training = {.ranges = kLearnedRanges};  // `steps` is derived from epochs
   FinishSpec finish;
+  PostTrainingSpec post_training;
   uint64_t seed = 1;  // of everything; training.seed is derived from it
 };
 
 // Sets the algorithm, and whatever else of reward, controller, finish and ranges it stands for, to its
 // defaults.
 void SetAlgorithmDefaults(Algorithm algorithm, JobSpec& spec);
+// Sets what a start has other defaults for: of a search from pretrained weights rate and length of the
+// training, after training its absence. After the algorithm's.
+void SetStartDefaults(Start start, JobSpec& spec);
 // What decides what a step trains (search/trunk.h): a policy's samples, answers, or a population's.
 enum class Family { kPolicy, kAnswers, kPopulation };
 Family FamilyOf(Algorithm algorithm);

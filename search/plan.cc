@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "search/cost/target.h"
 #include "search/fingerprint.h"
+#include "search/model_check.h"
 #include "search/plan_costs.h"
 #include "search/range_check.h"
 #include "search/reward.h"
@@ -90,7 +91,7 @@ Violation OutOfReach(const Plan& plan, const std::vector<LayerFormats>& formats,
   const std::string multiple =
       unit > 0 ? absl::StrCat(" or \"", MultipleAtLeast(plan.cheapest, unit), times, "\"") : "";
   return {written.field,
-          absl::StrCat(asked, " is out of reach of ", plan.spec.model.name, " over ", SpaceText(formats),
+          absl::StrCat(asked, " is out of reach of ", plan.graph.name(), " over ", SpaceText(formats),
                        ". Reachable: ", end(plan.cheapest), " to ", end(plan.dearest), ". Ask for at least ",
                        CostTextAtLeast(model, plan.cheapest), multiple,
                        plan.network == nullptr ? ", or allow a narrower format."
@@ -211,6 +212,24 @@ ModelOptions OptionsOf(const ModelSpec& spec, const DatasetInfo& dataset) {
   return options;
 }
 
+// The job's network, or what is wrong with it.
+absl::StatusOr<ModelGraph> NetworkOf(const ModelSpec& spec, const DatasetInfo& dataset,
+                                     const ModelGraph* from_file, Violations& violations) {
+  if (spec.path.empty()) {
+    absl::StatusOr<ModelGraph> graph = BuildModel(spec.name, OptionsOf(spec, dataset));
+    if (!graph.ok()) violations.push_back({"model", std::string(graph.status().message())});
+    return graph;
+  }
+  if (from_file == nullptr) {
+    violations.push_back({"model.path", "the file has not been looked at."});
+    return absl::InvalidArgumentError("no file");
+  }
+  const Violations misfits = CheckFit(*from_file, dataset);
+  if (misfits.empty()) return *from_file;
+  violations.insert(violations.end(), misfits.begin(), misfits.end());
+  return absl::InvalidArgumentError("the file does not fit");
+}
+
 }  // namespace
 
 int64_t Plan::LegEnd(size_t target) const {
@@ -219,7 +238,8 @@ int64_t Plan::LegEnd(size_t target) const {
   return search_steps + frozen * (static_cast<int64_t>(target) + 1) / count;
 }
 
-CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets) {
+CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets,
+                         const ModelGraph* from_file) {
   CompiledPlan compiled;
   Violations& violations = compiled.violations;
   violations = Validate(spec, datasets);
@@ -228,7 +248,7 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
     if (Concerns(violations, needed)) return compiled;
   }
 
-  const DatasetInfo dataset =
+  DatasetInfo dataset =
       WithFound(*std::find_if(datasets.begin(), datasets.end(),
                               [&](const DatasetInfo& d) { return d.name == spec.data.name; }),
                 spec.data);
@@ -237,11 +257,9 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
                                                     " lie in its files, which have not been looked at.")});
     return compiled;
   }
-  absl::StatusOr<ModelGraph> graph = BuildModel(spec.model.name, OptionsOf(spec.model, dataset));
-  if (!graph.ok()) {
-    violations.push_back({"model", std::string(graph.status().message())});
-    return compiled;
-  }
+  const absl::StatusOr<ModelGraph> graph = NetworkOf(spec.model, dataset, from_file, violations);
+  if (!graph.ok()) return compiled;
+  if (!spec.model.labels.empty()) dataset.labels = spec.model.labels;
 
   std::shared_ptr<const ElasticNetwork> network;
   if (!spec.space.architecture.empty()) {
@@ -275,6 +293,9 @@ CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& da
   plan->total_steps = schedule.total_steps;
   plan->spec.training.steps = schedule.total_steps;
   plan->spec.training.seed = Mix(spec.seed);
+  if (spec.model.start == Start::kPostTraining) {
+    plan->spec.training.recalibration_images = spec.post_training.calibration_images;
+  }
   if (plan->targets.size() > 1 && schedule.total_steps > schedule.search_steps) {
     // Every target's part of the frozen steps anneals its own answer.
     plan->spec.training.cycles = static_cast<int64_t>(plan->targets.size());

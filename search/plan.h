@@ -75,6 +75,8 @@ struct CompiledPlan {
   std::shared_ptr<const Plan> plan;
   Violations violations;
 };
-CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets);
+// `from_file`: the network of spec.model.path, if there is one; null is a violation then.
+CompiledPlan CompilePlan(const JobSpec& spec, const std::vector<DatasetInfo>& datasets,
+                         const ModelGraph* from_file = nullptr);
 
 }  // namespace precis::search

@@ -273,7 +273,14 @@ absl::Status Trunk::MeasurePopulation() {
 
 absl::Status Trunk::Conclude() {
   if (family_ == Family::kPopulation) return MeasurePopulation();
-  if (family_ == Family::kAnswers && answers_.empty()) return Answer();
+  if (family_ == Family::kAnswers && answers_.empty()) {
+    if (absl::Status status = Answer(); !status.ok()) return status;
+    // Without steps there are no intervals for refinements.
+    const bool refines = algorithm() == Algorithm::kPrecis && plan_.search_steps == 0;
+    for (int64_t i = 0; refines && i < plan_.spec.controller.refinements; ++i) {
+      if (absl::Status status = Refine(); !status.ok()) return status;
+    }
+  }
   if (family_ == Family::kPolicy) {
     estimate_ = samples_.Estimate();
     estimate_.effects = screening_.Blend(estimate_);

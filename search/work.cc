@@ -75,7 +75,7 @@ double PassesToFreeze(const Plan& plan, int64_t step) {
   const ProgressMeter meter(plan);
   const auto steps = static_cast<double>(plan.search_steps - step);
   const double provisional =
-      plan.spec.finish.sampled_candidates == 0
+      plan.spec.finish.sampled_candidates == 0 || plan.search_steps == 0
           ? 0
           : std::floor(steps * kProvisionalIntervals / static_cast<double>(plan.search_steps));
   const auto at_freeze = static_cast<double>(plan.references.size() + 2 + kFreezeSamples);

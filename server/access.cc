@@ -25,6 +25,7 @@ const std::map<std::string, Access, std::less<>>& AccessTable() {
       {"/precis.v1.SearchService/ListFormats", Access::kRead},
       {"/precis.v1.SearchService/ListCosts", Access::kRead},
       {"/precis.v1.SearchService/ListModels", Access::kRead},
+      {"/precis.v1.SearchService/InspectModel", Access::kSubmit},
       {"/precis.v1.SearchService/GetServerInfo", Access::kRead},
       {"/precis.v1.AdminService/CreateToken", Access::kAdmin},
       {"/precis.v1.AdminService/ListTokens", Access::kAdmin},

@@ -50,14 +50,14 @@ absl::Status CheckFrontRequest(const v1::GetParetoFrontRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<double> ResolveTargetOf(const JobRecord& job, int64_t cost_index, const std::string& text) {
+absl::StatusOr<double> ResolveTargetOf(const JobRecord& job, const JobFiles& files, int64_t cost_index,
+                                       const std::string& text) {
   const auto index = static_cast<size_t>(cost_index);
   const std::string& metric = job.plan.cost_names[index];
   const absl::StatusOr<search::Target> target = search::ParseTarget(text, metric, job.plan.cost_units[index]);
   if (!target.ok()) return absl::InvalidArgumentError(absl::StrCat("target: ", target.status().message()));
   if (!target->relative_to) return target->amount;
-  const absl::StatusOr<std::shared_ptr<const search::Plan>> plan =
-      RecompilePlan(job.spec, job.plan.fingerprint);
+  const absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job, files);
   if (!plan.ok()) return plan.status();
   const search::CostModel& model = *(*plan)->costs[index];
   PRECIS_CHECK(model.name() == metric);
@@ -146,7 +146,7 @@ grpc::Status SearchServiceImpl::ChooseCandidate(grpc::ServerContext* /*context*/
         absl::StrCat("job ", job->id, " is ", JobStateName(job->state),
                      ". Only among candidates of a job that has SUCCEEDED can be chosen: they compare.")));
   }
-  const absl::StatusOr<double> target = ResolveTargetOf(*job, *metric, request->target());
+  const absl::StatusOr<double> target = ResolveTargetOf(*job, files_, *metric, request->target());
   if (!target.ok()) return ToGrpcStatus(target.status());
   const absl::StatusOr<std::vector<search::Candidate>> all = AllCandidates(*store_, job->id, false);
   if (!all.ok()) return ToGrpcStatus(all.status());

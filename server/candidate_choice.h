@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "search/candidate.h"
 #include "search/cost/cost_model.h"
+#include "server/job_files.h"
 #include "server/store/records.h"
 
 namespace precis::server {
@@ -18,7 +19,8 @@ namespace precis::server {
 // `text` as a target of the job's cost number `cost_index`, in its unit. A multiple of a format works the
 // job's plan out again, which takes milliseconds. INVALID_ARGUMENT if it cannot be read or resolved;
 // RecompilePlan's error.
-absl::StatusOr<double> ResolveTargetOf(const JobRecord& job, int64_t cost_index, const std::string& text);
+absl::StatusOr<double> ResolveTargetOf(const JobRecord& job, const JobFiles& files, int64_t cost_index,
+                                       const std::string& text);
 
 struct Choice {
   std::optional<search::Candidate> candidate;  // nothing: none is within

@@ -58,7 +58,7 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   if (chosen == candidates->end()) {
     return absl::NotFoundError(absl::StrCat("job ", job.id, " has no candidate ", number));
   }
-  absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job.spec, job.plan.fingerprint);
+  absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job, files);
   if (!plan.ok()) return plan.status();
   // Answers for several targets have weights of their own; all else was measured under the last.
   const bool has_own = job.plan.targets.size() > 1 && chosen->origin == search::Origin::kFinal;
@@ -101,7 +101,7 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   std::copy_if(candidates->begin(), candidates->end(), std::back_inserter(input.references), is_reference);
   absl::StatusOr<std::string> bytes = ExportCandidate(format, input);
   if (!bytes.ok()) return bytes.status();
-  const std::string stem = absl::StrCat((*plan)->spec.model.name, "-", job.id, "-", number);
+  const std::string stem = absl::StrCat((*plan)->graph.name(), "-", job.id, "-", number);
   return ExportedFile{.candidate_number = number,
                       .bytes = *std::move(bytes),
                       .suggested_name = absl::StrCat(stem, SuffixOf(format))};

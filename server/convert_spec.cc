@@ -18,6 +18,15 @@ constexpr EnumRow<v1::Stem, Stem> kStems[] = {
     {v1::STEM_SMALL, Stem::kSmall},
     {v1::STEM_IMAGENET, Stem::kImageNet},
 };
+constexpr EnumRow<v1::ModelStart, search::Start> kStarts[] = {
+    {v1::MODEL_START_FROM_SCRATCH, search::Start::kFromScratch},
+    {v1::MODEL_START_FINETUNE, search::Start::kFinetune},
+    {v1::MODEL_START_POST_TRAINING, search::Start::kPostTraining},
+};
+constexpr EnumRow<v1::ChannelOrder, ChannelOrder> kChannelOrders[] = {
+    {v1::CHANNEL_ORDER_RGB, ChannelOrder::kRgb},
+    {v1::CHANNEL_ORDER_BGR, ChannelOrder::kBgr},
+};
 constexpr EnumRow<v1::CorruptFiles, CorruptFiles> kCorruptFiles[] = {
     {v1::CORRUPT_FILES_FAIL, CorruptFiles::kFail},
     {v1::CORRUPT_FILES_SKIP, CorruptFiles::kSkip},
@@ -109,6 +118,9 @@ void ReadData(const v1::DataSpec& wire, search::DataSpec& data, search::Violatio
   PRECIS_READ_OPTIONAL(wire.augment(), flip, options.augment.flip);
   PRECIS_READ_OPTIONAL(wire, loader_threads, options.loader_threads);
   PRECIS_READ_OPTIONAL(wire, memory_mib, options.memory_mib);
+  options.mean.assign(wire.mean().begin(), wire.mean().end());
+  options.standard_deviation.assign(wire.standard_deviation().begin(), wire.standard_deviation().end());
+  ReadEnum(kChannelOrders, wire.channel_order(), "data.channel_order", options.channel_order, violations);
   if (wire.has_found()) {
     const v1::FoundData& found = wire.found();
     data.found = {found.image_size(), found.classes(), found.train_images(), found.test_images(),
@@ -116,11 +128,30 @@ void ReadData(const v1::DataSpec& wire, search::DataSpec& data, search::Violatio
   }
 }
 
+// What algorithm and start stand for, before anything is read that may say otherwise.
+void SetDefaults(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
+  search::Algorithm algorithm = search::Algorithm::kPrecis;
+  ReadEnum(kAlgorithms, wire.controller().algorithm(), "controller.algorithm", algorithm, violations);
+  search::SetAlgorithmDefaults(algorithm, spec);
+  search::Start start = wire.model().path().empty() ? search::Start::kFromScratch : search::Start::kFinetune;
+  ReadEnum(kStarts, wire.model().start(), "model.start", start, violations);
+  search::SetStartDefaults(start, spec);
+}
+
+// All but the start.
+void ReadModel(const v1::ModelSpec& wire, search::ModelSpec& model, search::Violations& violations) {
+  model.name = wire.name();
+  model.path = wire.path();
+  model.output = wire.output();
+  PRECIS_READ_OPTIONAL(wire, width_multiplier, model.width_multiplier);
+  ReadEnum(kStems, wire.stem(), "model.stem", model.stem, violations);
+  PRECIS_READ_OPTIONAL(wire, stage1_projection, model.stage1_projection);
+  model.labels.assign(wire.labels().begin(), wire.labels().end());
+  if (wire.has_found()) model.found = {.content = wire.found().content()};
+}
+
 void ReadModelAndData(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
-  spec.model.name = wire.model().name();
-  PRECIS_READ_OPTIONAL(wire.model(), width_multiplier, spec.model.width_multiplier);
-  ReadEnum(kStems, wire.model().stem(), "model.stem", spec.model.stem, violations);
-  PRECIS_READ_OPTIONAL(wire.model(), stage1_projection, spec.model.stage1_projection);
+  ReadModel(wire.model(), spec.model, violations);
   ReadData(wire.data(), spec.data, violations);
   if (!wire.cost().metric().empty()) spec.cost.metric = wire.cost().metric();
   spec.cost.target = wire.cost().target();
@@ -156,9 +187,6 @@ void ReadSpace(const v1::SpaceSpec& wire, search::SpaceSpec& space, search::Viol
 }
 
 void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
-  search::Algorithm algorithm = search::Algorithm::kPrecis;
-  ReadEnum(kAlgorithms, wire.controller().algorithm(), "controller.algorithm", algorithm, violations);
-  search::SetAlgorithmDefaults(algorithm, spec);
   const v1::RewardSpec& reward = wire.reward();
   ReadEnum(kQualitySources, reward.quality(), "reward.quality", spec.reward.quality, violations);
   ReadEnum(kRewardShapes, reward.shape(), "reward.shape", spec.reward.shape, violations);
@@ -212,6 +240,9 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
   ReadEnum(kRangeRules, wire.ranges().activations(), "ranges.activations", ranges.activations, violations);
   PRECIS_READ_OPTIONAL(wire.ranges(), percentile, ranges.percentile);
   PRECIS_READ_OPTIONAL(wire.ranges(), momentum, ranges.momentum);
+  PRECIS_READ_OPTIONAL(wire.post_training(), calibration_images, spec.post_training.calibration_images);
+  PRECIS_READ_OPTIONAL(wire.post_training(), recalibrate_batch_norm,
+                       spec.post_training.recalibrate_batch_norm);
   PRECIS_READ_OPTIONAL(wire.finish(), frozen_share, spec.finish.frozen_share);
   PRECIS_READ_OPTIONAL(wire.finish(), sampled_candidates, spec.finish.sampled_candidates);
   PRECIS_READ_OPTIONAL(wire, seed, spec.seed);
@@ -236,6 +267,10 @@ void WriteData(const search::DataSpec& data, v1::DataSpec& wire) {
   augment.set_flip(options.augment.flip);
   wire.set_loader_threads(options.loader_threads);
   wire.set_memory_mib(options.memory_mib);
+  wire.mutable_mean()->Assign(options.mean.begin(), options.mean.end());
+  wire.mutable_standard_deviation()->Assign(options.standard_deviation.begin(),
+                                            options.standard_deviation.end());
+  wire.set_channel_order(ToWire(kChannelOrders, options.channel_order));
   if (!data.found) return;
   v1::FoundData& found = *wire.mutable_found();
   found.set_image_size(data.found->image_size);
@@ -243,6 +278,18 @@ void WriteData(const search::DataSpec& data, v1::DataSpec& wire) {
   found.set_train_images(data.found->train_images);
   found.set_test_images(data.found->test_images);
   found.set_content(data.found->content);
+}
+
+void WriteModel(const search::ModelSpec& model, v1::ModelSpec& wire) {
+  wire.set_name(model.name);
+  wire.set_path(model.path);
+  wire.set_output(model.output);
+  wire.set_start(ToWire(kStarts, model.start));
+  wire.set_width_multiplier(model.width_multiplier);
+  wire.set_stem(ToWire(kStems, model.stem));
+  wire.set_stage1_projection(model.stage1_projection);
+  wire.mutable_labels()->Assign(model.labels.begin(), model.labels.end());
+  if (model.found) wire.mutable_found()->set_content(model.found->content);
 }
 
 void WriteSpace(const search::SpaceSpec& space, v1::SpaceSpec& wire) {
@@ -274,6 +321,7 @@ void WriteSpace(const search::SpaceSpec& space, v1::SpaceSpec& wire) {
 search::JobSpec JobSpecFromWire(const v1::JobSpec& wire, search::Violations& violations) {
   search::JobSpec spec;
   spec.display_name = wire.display_name();
+  SetDefaults(wire, spec, violations);
   ReadModelAndData(wire, spec, violations);
   ReadSpace(wire.space(), spec.space, violations);
   ReadRewardAndController(wire, spec, violations);
@@ -284,11 +332,7 @@ search::JobSpec JobSpecFromWire(const v1::JobSpec& wire, search::Violations& vio
 v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   v1::JobSpec wire;
   wire.set_display_name(spec.display_name);
-  v1::ModelSpec& model = *wire.mutable_model();
-  model.set_name(spec.model.name);
-  model.set_width_multiplier(spec.model.width_multiplier);
-  model.set_stem(ToWire(kStems, spec.model.stem));
-  model.set_stage1_projection(spec.model.stage1_projection);
+  WriteModel(spec.model, *wire.mutable_model());
   WriteData(spec.data, *wire.mutable_data());
   WriteSpace(spec.space, *wire.mutable_space());
   v1::CostSpec& cost = *wire.mutable_cost();
@@ -350,6 +394,8 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   ranges.set_activations(ToWire(kRangeRules, spec.training.ranges.activations));
   ranges.set_percentile(spec.training.ranges.percentile);
   ranges.set_momentum(spec.training.ranges.momentum);
+  wire.mutable_post_training()->set_calibration_images(spec.post_training.calibration_images);
+  wire.mutable_post_training()->set_recalibrate_batch_norm(spec.post_training.recalibrate_batch_norm);
   wire.mutable_finish()->set_frozen_share(spec.finish.frozen_share);
   wire.mutable_finish()->set_sampled_candidates(spec.finish.sampled_candidates);
   wire.set_seed(spec.seed);

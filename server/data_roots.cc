@@ -104,6 +104,7 @@ absl::Status DataRoots::Check(const std::string& path) const {
 search::Violations RefusedPaths(const search::JobSpec& spec, const DataRoots& roots) {
   const std::pair<const char*, const std::string&> paths[] = {
       {"data.path", spec.data.path},
+      {"model.path", spec.model.path},
   };
   search::Violations refused;
   for (const auto& [field, path] : paths) {

@@ -3,17 +3,21 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
+#include "server/model_file.h"
 #include "supernet/data/dataset.h"
 
 namespace precis::server {
 namespace {
 
 constexpr size_t kMostRequestIdBytes = 100;
+constexpr size_t kMostPieceBytes = 480;  // what the service sends of one violation
 
 // Looks at the files, and keeps what only they can tell.
 void FindData(search::DataSpec& data, search::Violations& violations) {
@@ -25,6 +29,44 @@ void FindData(search::DataSpec& data, search::Violations& violations) {
   } else if (!info->SizesKnown()) {
     data.found = {found->height, found->classes, found->train_images, found->test_images, found->content};
   }
+}
+
+// The message of a model that cannot be read may name a hundred nodes. Each piece is a violation, cut where a
+// list goes on.
+void AddPieces(const std::string& field, std::string_view text, search::Violations& violations) {
+  while (text.size() > kMostPieceBytes) {
+    size_t end = text.substr(0, kMostPieceBytes).find_last_of(",;");
+    if (end == std::string_view::npos || end == 0) end = kMostPieceBytes - 1;
+    violations.push_back({field, std::string(text.substr(0, end + 1))});
+    text.remove_prefix(end + 1);
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  }
+  violations.push_back({field, std::string(text)});
+}
+
+// Reads the file, and keeps what only it can tell. None where the job has none, or it cannot be read.
+std::optional<ModelFile> FindModel(search::JobSpec& spec, search::Violations& violations) {
+  search::ModelSpec& model = spec.model;
+  if (model.path.empty() || model.path.front() != '/') return std::nullopt;
+  absl::StatusOr<DatasetInfo> data = FindDataset(spec.data.name);
+  absl::StatusOr<ModelFile> file =
+      ReadModelFile(model, data.ok() ? search::WithFound(*data, spec.data) : DatasetInfo());
+  if (!file.ok()) {
+    AddPieces("model.path", std::string(file.status().message()), violations);
+    return std::nullopt;
+  }
+  model.found = {.content = file->content};
+  return *std::move(file);
+}
+
+absl::StatusOr<search::CompiledPlan> CompileKept(const search::JobSpec& spec, const std::string& model_path) {
+  if (spec.model.path.empty()) return search::CompilePlan(spec, Datasets());
+  const absl::StatusOr<DatasetInfo> data = FindDataset(spec.data.name);
+  if (!data.ok()) return data.status();
+  const absl::StatusOr<OnnxModel> model =
+      ReadKeptModel(model_path, spec.model, search::WithFound(*data, spec.data));
+  if (!model.ok()) return model.status();
+  return search::CompilePlan(spec, Datasets(), &model->graph);
 }
 
 }  // namespace
@@ -43,12 +85,19 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request, const DataRoots& roots)
   search::JobSpec spec = JobSpecFromWire(request.spec(), violations);
   const std::string digest = SpecDigest(spec);
   spec.data.found.reset();
+  spec.model.found.reset();
   search::Violations in_files = RefusedPaths(spec, roots);
-  if (in_files.empty()) FindData(spec.data, in_files);
-  search::CompiledPlan compiled = search::CompilePlan(spec, Datasets());
+  std::optional<ModelFile> file;
+  if (in_files.empty()) {
+    FindData(spec.data, in_files);
+    file = FindModel(spec, in_files);
+  }
+  search::CompiledPlan compiled =
+      search::CompilePlan(spec, Datasets(), file.has_value() ? &file->model.graph : nullptr);
   for (const search::Violation& violation : compiled.violations) {
     // That nobody has looked at the files is no news where they are at fault.
-    if (violation.field != "data.path" || in_files.empty()) violations.push_back(violation);
+    const bool of_files = violation.field == "data.path" || violation.field == "model.path";
+    if (!of_files || in_files.empty()) violations.push_back(violation);
   }
   violations.insert(violations.end(), in_files.begin(), in_files.end());
   if (!violations.empty()) return checked;
@@ -58,6 +107,7 @@ CheckedJob CheckJob(const v1::SubmitJobRequest& request, const DataRoots& roots)
   checked.record.display_name = spec.display_name;
   checked.record.plan = SummarizePlan(*compiled.plan);
   checked.plan = std::move(compiled.plan);
+  if (file.has_value()) checked.model_bytes = std::move(file->bytes);
   return checked;
 }
 
@@ -103,17 +153,18 @@ std::shared_ptr<const ElasticNetwork> NetworkOf(const JobRecord& job) {
   return known.emplace(job.spec_digest, std::move(network)).first->second;
 }
 
-absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const std::string& spec_bytes,
-                                                                  const std::string& fingerprint) {
-  absl::StatusOr<search::JobSpec> spec = SpecFromBytes(spec_bytes);
+absl::StatusOr<std::shared_ptr<const search::Plan>> RecompilePlan(const JobRecord& job,
+                                                                  const JobFiles& files) {
+  const absl::StatusOr<search::JobSpec> spec = SpecFromBytes(job.spec);
   if (!spec.ok()) return spec.status();
-  search::CompiledPlan compiled = search::CompilePlan(*spec, Datasets());
-  if (compiled.plan == nullptr || compiled.plan->fingerprint != fingerprint) {
+  const absl::StatusOr<search::CompiledPlan> compiled = CompileKept(*spec, files.ModelPath(job.id));
+  if (!compiled.ok()) return compiled.status();
+  if (compiled->plan == nullptr || compiled->plan->fingerprint != job.plan.fingerprint) {
     return absl::FailedPreconditionError(
         absl::StrCat("this version of Precis (", PRECIS_VERSION,
                      ") works the job out in another way than the one that accepted it. Submit it again."));
   }
-  return compiled.plan;
+  return compiled->plan;
 }
 
 }  // namespace precis::server

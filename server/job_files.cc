@@ -14,6 +14,7 @@
 #include "search/search_loop.h"
 #include "server/resource_name.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/whole_file.h"
 
 namespace precis::server {
 namespace {
@@ -53,6 +54,8 @@ std::string JobFiles::WeightsPath(const std::string& job_id) const {
   return absl::StrCat(Folder(job_id), "/", kWeightsFile);
 }
 
+std::string JobFiles::ModelPath(const std::string& job_id) const { return Folder(job_id) + "/model.onnx"; }
+
 std::string JobFiles::AnswerWeightsPath(const std::string& job_id, int64_t number) const {
   return search::AnswerWeightsPath(WeightsPath(job_id), number);
 }
@@ -70,6 +73,11 @@ absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
   std::filesystem::create_directories(Folder(job_id), error);
   if (!error) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("cannot create ", Folder(job_id), ": ", error.message()));
+}
+
+absl::Status JobFiles::KeepModel(const std::string& job_id, const std::string& bytes) const {
+  if (absl::Status status = MakeFolder(job_id); !status.ok()) return status;
+  return WriteWholeFile(ModelPath(job_id), {bytes});
 }
 
 absl::Status JobFiles::RemoveFolder(const std::string& job_id) const { return RemoveAll(Folder(job_id)); }

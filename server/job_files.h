@@ -1,5 +1,5 @@
-// The files of a job: DATA_DIR/jobs/{job}/ with worker.log, weights.safetensors and, until it has succeeded,
-// checkpoint/ (server/worker/checkpoint.h).
+// The files of a job: DATA_DIR/jobs/{job}/ with worker.log, weights.safetensors, model.onnx if the job took
+// one, and, until it has succeeded, checkpoint/ (server/worker/checkpoint.h).
 //
 // Threading: thread-safe; ids must be well-formed (IsJobId, checked).
 #pragma once
@@ -20,6 +20,8 @@ class JobFiles {
 
   std::string LogPath(const std::string& job_id) const;
   std::string WeightsPath(const std::string& job_id) const;
+  // Of the copy of spec.model.path, if there is one.
+  std::string ModelPath(const std::string& job_id) const;
   // Of one of several targets' answers (search::AnswerWeightsPath).
   std::string AnswerWeightsPath(const std::string& job_id, int64_t number) const;
 
@@ -29,6 +31,8 @@ class JobFiles {
 
   // UNAVAILABLE, naming the folder and the reason.
   absl::Status MakeFolder(const std::string& job_id) const;
+  // Makes the folder and in it the copy of a model, whole or not at all. UNAVAILABLE likewise.
+  absl::Status KeepModel(const std::string& job_id, const std::string& bytes) const;
   // OK if there is none.
   absl::Status RemoveFolder(const std::string& job_id) const;
   // Ids of the folders there are.

@@ -79,7 +79,7 @@ absl::Status JobManager::Recover() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
+absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job, const std::string& model_bytes) {
   {
     std::lock_guard lock(mutex_);
     if (draining_) {
@@ -88,8 +88,14 @@ absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job) {
   }
   job.created_us = NowUs();
   job.id = ids_.Make(job.created_us / 1000, RandomBits());
+  if (!model_bytes.empty()) {
+    if (absl::Status kept = files_.KeepModel(job.id, model_bytes); !kept.ok()) return kept;
+  }
   absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
-  if (!stored.ok() || stored->id != job.id) return stored;
+  if (!stored.ok() || stored->id != job.id) {
+    if (!model_bytes.empty()) (void)files_.RemoveFolder(job.id);
+    return stored;
+  }
   spdlog::info("job {}: queued", job.id);
   Enqueue(job.id);
   return stored;
@@ -127,6 +133,7 @@ absl::StatusOr<WorkOrder> JobManager::StartWork(const std::string& job_id, const
                    .fingerprint = job->plan.fingerprint,
                    .weights_path = files_.WeightsPath(job_id),
                    .checkpoint_folder = files_.CheckpointFolder(job_id),
+                   .model_path = files_.ModelPath(job_id),
                    .last_batch = job->last_batch,
                    .candidates_reported = job->candidates_reported,
                    .fraction = job->progress.fraction,

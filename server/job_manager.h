@@ -68,6 +68,7 @@ struct WorkOrder {
   std::string fingerprint;
   std::string weights_path;
   std::string checkpoint_folder;
+  std::string model_path;  // JobFiles::ModelPath
   // What has been taken in of the job's earlier workers.
   int64_t last_batch = 0;
   int64_t candidates_reported = 0;
@@ -94,9 +95,10 @@ class JobManager {
   // Begins to start workers, which will find the WorkerService at `server_address`. Call once.
   void Start(const std::string& server_address);
 
-  // Stores the job under a new id and queues it. A repeated request_id returns the first job. UNAVAILABLE
-  // while shutting down; else the store's errors.
-  absl::StatusOr<JobRecord> Submit(JobRecord job);
+  // Stores the job under a new id and queues it, its model, if it has one, beside it. A repeated request_id
+  // returns the first job. UNAVAILABLE while shutting down, or if the model cannot be written; else the
+  // store's errors.
+  absl::StatusOr<JobRecord> Submit(JobRecord job, const std::string& model_bytes = "");
   // NOT_FOUND; FAILED_PRECONDITION if the job has ended otherwise than by cancelling.
   absl::StatusOr<JobRecord> Cancel(const std::string& job_id);
   // A RUNNING job leaves a checkpoint and becomes PAUSED once its worker has ended. NOT_FOUND;

@@ -77,7 +77,7 @@ grpc::Status SearchServiceImpl::SubmitJob(grpc::ServerContext* context, const v1
     WorkToWire(*checked.plan, *response->mutable_plan()->mutable_work());
     return grpc::Status::OK;
   }
-  absl::StatusOr<JobRecord> job = manager_->Submit(std::move(checked.record));
+  absl::StatusOr<JobRecord> job = manager_->Submit(std::move(checked.record), checked.model_bytes);
   if (!job.ok()) return ToGrpcStatus(job.status());
   *response = JobToWire(*job);
   return grpc::Status::OK;

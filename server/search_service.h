@@ -58,6 +58,8 @@ class SearchServiceImpl final
                          v1::ListCostsResponse* response) override;
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
+  grpc::Status InspectModel(grpc::ServerContext* context, const v1::InspectModelRequest* request,
+                            v1::InspectModelResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::ServerInfo* response) override;
 

@@ -36,6 +36,7 @@ grpc::Status WorkerServiceImpl::StartWork(grpc::ServerContext* context, const v1
   response->set_plan_fingerprint(order->fingerprint);
   response->set_weights_path(order->weights_path);
   response->set_checkpoint_folder(order->checkpoint_folder);
+  if (!response->spec().model().path().empty()) response->set_model_path(order->model_path);
   response->set_last_batch(order->last_batch);
   response->set_candidates_reported(order->candidates_reported);
   response->set_fraction(order->fraction);

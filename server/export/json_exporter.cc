@@ -57,6 +57,17 @@ ordered_json PixelStatistic(const WeightFile& weights, const std::string& key) {
   return numbers;
 }
 
+const char* ChannelOrderName(const search::Plan& plan) {
+  if (plan.dataset.channels != 3) return "grey";
+  return plan.spec.data.options.channel_order == ChannelOrder::kBgr ? "bgr" : "rgb";
+}
+
+ordered_json FileJson(const search::ModelSpec& model) {
+  return {{"name", model.path.substr(model.path.rfind('/') + 1)},
+          {"sha256", model.found ? model.found->content : ""},
+          {"start", search::StartName(model.start)}};
+}
+
 ordered_json ModelJson(const ExportInput& input) {
   const search::Plan& plan = *input.plan;
   const Shape& shape = plan.graph.input_shape();
@@ -66,15 +77,17 @@ ordered_json ModelJson(const ExportInput& input) {
   if (!input.architecture.empty()) options["architecture"] = input.architecture;
   ordered_json preprocessing = {{"pixel_divisor", 255},
                                 {"mean", PixelStatistic(*input.weights, "pixel_mean")},
-                                {"stddev", PixelStatistic(*input.weights, "pixel_stddev")}};
-  return {{"name", plan.graph.name()},
-          {"options", std::move(options)},
-          {"input", {{"channels", shape[0]}, {"height", shape[1]}, {"width", shape[2]}}},
-          {"classes", plan.dataset.classes},
-          {"labels", plan.dataset.labels},
-          {"preprocessing", std::move(preprocessing)},
-          {"parameters", plan.graph.ParameterCount()},
-          {"macs", TotalMacs(plan.graph)}};
+                                {"stddev", PixelStatistic(*input.weights, "pixel_stddev")},
+                                {"channel_order", ChannelOrderName(plan)}};
+  ordered_json model = {{"name", plan.graph.name()}, {"options", std::move(options)}};
+  if (!plan.spec.model.path.empty()) model["file"] = FileJson(plan.spec.model);
+  model.update({{"input", {{"channels", shape[0]}, {"height", shape[1]}, {"width", shape[2]}}},
+                {"classes", plan.dataset.classes},
+                {"labels", plan.dataset.labels},
+                {"preprocessing", std::move(preprocessing)},
+                {"parameters", plan.graph.ParameterCount()},
+                {"macs", TotalMacs(plan.graph)}});
+  return model;
 }
 
 // Elements of all that the layer trains.

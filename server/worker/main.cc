@@ -10,6 +10,7 @@
 #include <atomic>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/worker/work.h"
@@ -21,12 +22,18 @@ namespace {
 std::atomic<bool> stop_requested = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dataset dataset) {
-  return MakeSupernetOracle(plan.graph, std::move(dataset),
-                            {.training = plan.spec.training,
-                             .search_images = plan.spec.data.search_images,
-                             .data = plan.spec.data.options,
-                             .network = plan.network});
+absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dataset dataset,
+                                                   std::shared_ptr<const WeightFile> weights) {
+  const bool post_training = plan.spec.model.start == search::Start::kPostTraining;
+  return MakeSupernetOracle(
+      plan.graph, std::move(dataset),
+      {.training = plan.spec.training,
+       .search_images = plan.spec.data.search_images,
+       .data = plan.spec.data.options,
+       .network = plan.network,
+       .weights = std::move(weights),
+       .against_float = post_training,
+       .keep_statistics = post_training && !plan.spec.post_training.recalibrate_batch_norm});
 }
 
 int Main(int argc, char** argv) {

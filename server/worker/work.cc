@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "search/search_loop.h"
 #include "server/convert.h"
 #include "server/data_roots.h"
+#include "server/model_file.h"
 #include "server/worker/checkpoint.h"
 
 namespace precis::server {
@@ -75,16 +77,35 @@ std::vector<search::Answer> GoOn(const Checkpoints& checkpoints, Oracle& oracle)
   return std::move(found->answers);
 }
 
-absl::StatusOr<std::shared_ptr<const search::Plan>> CompileOrders(const v1::StartWorkResponse& orders) {
+struct CompiledOrders {
+  std::shared_ptr<const search::Plan> plan;
+  std::shared_ptr<const WeightFile> weights;  // to start from; or null
+};
+
+absl::StatusOr<CompiledOrders> CompileOrders(const v1::StartWorkResponse& orders) {
   search::Violations violations;
   const search::JobSpec spec = JobSpecFromWire(orders.spec(), violations);
-  search::CompiledPlan compiled = search::CompilePlan(spec, Datasets());
+  std::optional<OnnxModel> model;
+  if (!spec.model.path.empty()) {
+    const absl::StatusOr<DatasetInfo> data = FindDataset(spec.data.name);
+    if (!data.ok()) return data.status();
+    absl::StatusOr<OnnxModel> kept =
+        ReadKeptModel(orders.model_path(), spec.model, search::WithFound(*data, spec.data));
+    if (!kept.ok()) return kept.status();
+    model = *std::move(kept);
+  }
+  search::CompiledPlan compiled =
+      search::CompilePlan(spec, Datasets(), model.has_value() ? &model->graph : nullptr);
   if (compiled.plan == nullptr || compiled.plan->fingerprint != orders.plan_fingerprint()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the worker (", PRECIS_VERSION,
                      ") works the job out in another way than the server: are both of one build?"));
   }
-  return compiled.plan;
+  CompiledOrders work = {.plan = std::move(compiled.plan), .weights = nullptr};
+  if (spec.model.start != search::Start::kFromScratch) {
+    work.weights = std::make_shared<const WeightFile>(std::move(model->weights));
+  }
+  return work;
 }
 
 // The server has looked too, but that was when the job was submitted.
@@ -100,18 +121,19 @@ absl::Status CheckPaths(const search::JobSpec& spec, const v1::StartWorkResponse
 
 absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions& options,
                                             const v1::StartWorkResponse& orders) {
-  absl::StatusOr<std::shared_ptr<const search::Plan>> plan = CompileOrders(orders);
-  if (!plan.ok()) return plan.status();
-  if (absl::Status status = CheckPaths((*plan)->spec, orders); !status.ok()) return status;
+  const absl::StatusOr<CompiledOrders> compiled = CompileOrders(orders);
+  if (!compiled.ok()) return compiled.status();
+  const search::Plan& plan = *compiled->plan;
+  if (absl::Status status = CheckPaths(plan.spec, orders); !status.ok()) return status;
   // From here on the server hears from us, however long the data take to load.
-  Reporter reporter(&link, {.images_per_step = (*plan)->spec.training.batch_size,
+  Reporter reporter(&link, {.images_per_step = plan.spec.training.batch_size,
                             .last_batch = orders.last_batch(),
                             .candidates_reported = orders.candidates_reported(),
                             .fraction = orders.fraction()});
-  absl::StatusOr<Dataset> dataset =
-      LoadDataset((*plan)->dataset, (*plan)->spec.data.path, (*plan)->spec.data.options);
+  absl::StatusOr<Dataset> dataset = LoadDataset(plan.dataset, plan.spec.data.path, plan.spec.data.options);
   if (!dataset.ok()) return dataset.status();
-  absl::StatusOr<std::unique_ptr<Oracle>> oracle = options.make_oracle(**plan, *std::move(dataset));
+  absl::StatusOr<std::unique_ptr<Oracle>> oracle =
+      options.make_oracle(plan, *std::move(dataset), compiled->weights);
   if (!oracle.ok()) return oracle.status();
   Checkpoints checkpoints(orders.checkpoint_folder(),
                           absl::StrCat(orders.plan_fingerprint(), " ", PRECIS_VERSION));
@@ -124,7 +146,7 @@ absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions&
       });
   ReplayingSink sink(&reporter, &recorded);
   absl::StatusOr<search::SearchResult> result =
-      search::RunSearch(**plan, recorded, sink, orders.weights_path());
+      search::RunSearch(plan, recorded, sink, orders.weights_path());
   if (!result.ok()) return result;
   if (absl::Status status = reporter.Flush(); !status.ok()) return status;
   return result;

@@ -15,12 +15,16 @@
 #include "server/worker/server_link.h"
 #include "supernet/data/dataset.h"
 #include "supernet/graph/oracle.h"
+#include "supernet/graph/weight_file.h"
 
 namespace precis::server {
 
 struct WorkOptions {
   // Makes the oracle for a plan from its data set.
-  std::function<absl::StatusOr<std::unique_ptr<Oracle>>(const search::Plan&, Dataset)> make_oracle;
+  // `weights`: those that it starts from, of the user's model; null: fresh ones.
+  std::function<absl::StatusOr<std::unique_ptr<Oracle>>(const search::Plan&, Dataset,
+                                                        std::shared_ptr<const WeightFile> weights)>
+      make_oracle;
   std::string worker_version;  // of the program
   // What computes: libraries, device, threads. Asked once the oracle is made, which settles them.
   std::function<std::string()> execution_version;

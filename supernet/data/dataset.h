@@ -43,7 +43,8 @@ struct Dataset {
   DatasetInfo info;
   ImageSet train;
   ImageSet test;
-  // Per channel over the training images, of pixels scaled to 0…1.
+  // What a network sees of a pixel scaled to 0…1 is (pixel - mean) / stddev, by channel: those of the
+  // training images, unless DataOptions has others.
   std::vector<float> mean = {};
   std::vector<float> stddev = {};
   int64_t skipped_images = 0;  // corrupt ones, training and test
@@ -51,9 +52,9 @@ struct Dataset {
 
 // Reads and checks a whole data set. `path` is its folder; empty means info.default_path. Errors as
 // ReadIdxFile, and INVALID_ARGUMENT if dimensions, counts or labels are not those of the data set; a
-// missing folder or file says how to get it. Of an image folder, every image is decoded once, whether it is
-// kept or not, so that corrupt files (DATA_LOSS) show at the start; FAILED_PRECONDITION if it holds other
-// files than info.content says.
+// missing folder or file says how to get it. DataOptions::channel_order has been obeyed. Of an image folder,
+// every image is decoded once, whether it is kept or not, so that corrupt files (DATA_LOSS) show at the
+// start; FAILED_PRECONDITION if it holds other files than info.content says.
 absl::StatusOr<Dataset> LoadDataset(const DatasetInfo& info, const std::string& path,
                                     const DataOptions& options = {});
 

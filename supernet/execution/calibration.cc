@@ -63,7 +63,7 @@ class Collector : public ForwardObserver {
 
 absl::StatusOr<Calibration> Calibrate(const Supernet& net, const Assignment& assignment,
                                       const ImageStore& images, std::span<const int64_t> indices,
-                                      int64_t batch_size) {
+                                      int64_t batch_size, const NormStatistics* norms) {
   const auto total = static_cast<int64_t>(indices.size());
   PRECIS_CHECK(total > 0 && batch_size > 0);
   const c10::NoGradGuard no_gradients;
@@ -74,7 +74,7 @@ absl::StatusOr<Calibration> Calibrate(const Supernet& net, const Assignment& ass
     const absl::StatusOr<Batch> batch = stream.Take();
     if (!batch.ok()) return batch.status();
     collector.StartBatch(static_cast<double>(batch->labels.size(0)) / static_cast<double>(total));
-    net.Forward(batch->images, assignment, {.observer = &collector, .averages = false});
+    net.Forward(batch->images, assignment, {.norms = norms, .observer = &collector, .averages = false});
   }
   return collector.Finish(static_cast<double>(batches));
 }

@@ -23,10 +23,12 @@ struct Calibration {
 };
 
 // Runs the images once, in order, in batches of at most `batch_size` whose sizes differ by at most one, with
-// batch statistics and dynamic ranges. A function of its arguments: equal calls give equal bits. There must
-// be at least one image (checked). Fails as BatchStream does.
+// batch statistics and dynamic ranges. With `norms`, batch norms take those; what is found
+// is what the batches have. A function of its
+// arguments: equal calls give equal bits. There must be at least one image (checked). Fails as BatchStream
+// does.
 absl::StatusOr<Calibration> Calibrate(const Supernet& net, const Assignment& assignment,
                                       const ImageStore& images, std::span<const int64_t> indices,
-                                      int64_t batch_size);
+                                      int64_t batch_size, const NormStatistics* norms = nullptr);
 
 }  // namespace precis

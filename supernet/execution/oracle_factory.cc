@@ -39,13 +39,17 @@ absl::Status CheckFit(const ModelGraph& graph, const Dataset& dataset, const Ora
   require(graph.node(graph.output()).shape == logits, "the network ", graph.name(), " ends in ",
           ShapeText(graph.node(graph.output()).shape), ", the data set ", info.name, " needs ",
           ShapeText(logits), ", one logit a class");
+  require(options.weights != nullptr || (!options.against_float && !options.keep_statistics),
+          "against_float and keep_statistics need weights");
+  require(options.weights == nullptr || options.network == nullptr,
+          "weights are given to a network of several architectures");
   require(!graph.Layers().empty(), "the network ", graph.name(), " has no convolution or linear layer");
   require(options.search_images >= 1 && options.search_images < dataset.train.count, "search_images is ",
           options.search_images, ", allowed are 1 to ", dataset.train.count - 1,
           " (at least one image must be left to train on)");
   require(dataset.test.count >= 1, "the data set ", info.name, " has no test images");
-  for (const auto& [name, value] : {std::pair{"steps", training.steps},
-                                    {"batch_size", training.batch_size},
+  require(training.steps >= 0, "steps is ", training.steps, ", allowed are whole numbers from 0");
+  for (const auto& [name, value] : {std::pair{"batch_size", training.batch_size},
                                     {"evaluation_batch_size", training.evaluation_batch_size},
                                     {"recalibration_images", training.recalibration_images}}) {
     require(value >= 1, name, " is ", value, ", allowed are whole numbers from 1");
@@ -105,7 +109,11 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeSupernetOracle(const ModelGraph& gra
     at::set_num_threads(options.training.threads > 0 ? options.training.threads : AvailableCores());
     SetUpHostMemory();
     if (device->is_cuda()) MakeCudaExact();
-    return std::make_unique<SupernetOracle>(graph, std::move(dataset), options, *device);
+    auto oracle = std::make_unique<SupernetOracle>(graph, std::move(dataset), options, *device);
+    if (options.weights != nullptr) {
+      if (absl::Status begun = oracle->Begin(options); !begun.ok()) return begun;
+    }
+    return oracle;
   });
 }
 

@@ -30,6 +30,29 @@ at::Tensor PartOf(const at::Tensor& whole, const Shape& shape) {
   return part.contiguous(whole.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
+// A batch norm that takes other statistics than the batch's, by itself.
+at::Tensor RunNorm(const at::Tensor& x, const BatchNormNode& node, NodeId id, const NormStatistics& norms,
+                   const std::pair<at::Tensor, at::Tensor>& affine, ForwardObserver* observer) {
+  at::Tensor mean = norms.mean[static_cast<size_t>(id)];
+  at::Tensor variance = norms.variance[static_cast<size_t>(id)];
+  if (norms.relative || observer != nullptr) {
+    std::vector<int64_t> others = {0};
+    for (int64_t d = 2; d < x.dim(); ++d) others.push_back(d);
+    const at::Tensor batch_mean = x.mean(others);
+    const at::Tensor batch_variance = x.var(others, /*unbiased=*/false);
+    if (observer != nullptr) observer->OnBatchNorm(id, batch_mean, (batch_variance + node.epsilon).rsqrt());
+    if (norms.relative) {
+      mean = batch_mean + mean;
+      variance = batch_variance * variance;
+    }
+  }
+  const auto& [weight, bias] = affine;
+  std::vector<int64_t> along(static_cast<size_t>(x.dim()), 1);
+  along[1] = weight.size(0);
+  const at::Tensor factor = weight * (variance + node.epsilon).rsqrt();
+  return x * factor.reshape(along) + (bias - mean * factor).reshape(along);
+}
+
 }  // namespace
 
 Supernet::Supernet(const ModelGraph& graph, RangeBook ranges)
@@ -171,7 +194,11 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
       const auto [x, second] = layer_operands(id);
       y = RunLayer(node.op, x, second, Bias(id));
       if (options.layers != nullptr) options.layers->OnLayer(layer, raw, raw_second, y);
-    } else if (const auto* batch_norm = std::get_if<BatchNormNode>(&node.op)) {
+    } else if (const auto* batch_norm = std::get_if<BatchNormNode>(&node.op);
+               batch_norm != nullptr && options.norms != nullptr) {
+      y = RunNorm(values[static_cast<size_t>(node.inputs[0])], *batch_norm, id, *options.norms,
+                  {Weight(id), Bias(id)}, observer);
+    } else if (batch_norm != nullptr) {
       const FusedNorm& fused = walk_.Fused(id);
       NormInputs norm = {.x = values[static_cast<size_t>(node.inputs[0])],
                          .weight = Weight(id),
@@ -185,7 +212,7 @@ at::Tensor Supernet::Forward(const at::Tensor& images, const Assignment& assignm
       values[static_cast<size_t>(fused.output)] = outputs.y;
       if (measure) cache.SetMaxAbs(fused.output, outputs.max_abs);
       if (observer != nullptr) observer->OnBatchNorm(id, outputs.mean, outputs.inverse_deviation);
-    } else if (!walk_.IsInFusedNorm(id)) {
+    } else if (!walk_.IsInFusedNorm(id) || options.norms != nullptr) {
       std::vector<at::Tensor> operands;
       for (const NodeId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
       y = RunPlainNode(node.op, operands, {Weight(id), Bias(id)}, /*overwrite=*/false);

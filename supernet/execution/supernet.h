@@ -1,9 +1,10 @@
 // Supernet: the shared weights of a ModelGraph, and its differentiable forward pass under an assignment.
 // Internal to supernet/execution.
 //
-// There is one FP32 weight a layer, whatever its formats: it is fake-quantised on the fly. Batch norm always
-// uses the statistics of the batch here, and activations a range found on the batch unless one is kept
-// (RangeBook), so a pass changes nothing; fixed statistics are the business of Calibration and FrozenNetwork.
+// There is one FP32 weight a layer, whatever its formats: it is fake-quantised on the fly. Batch norm uses
+// the statistics of the batch here unless a pass is given others, and activations a range found on the batch
+// unless one is kept (RangeBook), so a pass changes nothing; fixed statistics are the business of Calibration
+// and FrozenNetwork.
 //
 // Threading: const calls are safe while nobody changes the parameters.
 #pragma once
@@ -37,7 +38,7 @@ class ForwardObserver {
   // it: the learned one if there is one, else what the rule finds on the batch. max|x|, shape {}, for a
   // format without range. A product's second operand follows its first.
   virtual void OnOperand(size_t operand, const at::Tensor& range) = 0;
-  // Batch mean and 1/sqrt(biased variance + epsilon) of a batch-norm node: shape {channels}.
+  // Batch mean and 1/sqrt(biased variance + epsilon) of a batch-norm node, whatever it takes: {channels}.
   virtual void OnBatchNorm(NodeId node, const at::Tensor& mean, const at::Tensor& inverse_deviation) = 0;
 };
 
@@ -49,11 +50,21 @@ class LayerObserver {
   virtual void OnLayer(size_t layer, const at::Tensor& x, const at::Tensor& second, const at::Tensor& y) = 0;
 };
 
+// What batch norms take in place of the batch's statistics. By node; undefined but for batch norms;
+// {channels}.
+struct NormStatistics {
+  std::vector<at::Tensor> mean;
+  std::vector<at::Tensor> variance;
+  // The batch's mean plus `mean`, and its variance times `variance`, in place of these themselves.
+  bool relative = false;
+};
+
 struct PassOptions {
-  ForwardObserver* observer = nullptr;  // every operand is measured for it, whatever its format
-  LayerObserver* layers = nullptr;      // keeps the inputs of a layer in memory while it runs
-  bool averages = true;                 // whether moving averages serve as ranges where there are any
-  uint64_t seed = 0;                    // of stochastic rounding: 0 for all that is no training step
+  const NormStatistics* norms = nullptr;  // null: the batch's
+  ForwardObserver* observer = nullptr;    // every operand is measured for it, whatever its format
+  LayerObserver* layers = nullptr;        // keeps the inputs of a layer in memory while it runs
+  bool averages = true;                   // whether moving averages serve as ranges where there are any
+  uint64_t seed = 0;                      // of stochastic rounding: 0 for all that is no training step
 };
 
 class Supernet {

@@ -36,6 +36,9 @@ enum class Stream : uint64_t {
   kAugmentation
 };
 
+// Of a batch norm's input, so that channels that are always 0 can be compared.
+constexpr double kLeastVariance = 1e-5;
+
 // splitmix64 of the seed and the stream: near seeds give unrelated streams.
 uint64_t StreamSeed(uint64_t seed, Stream stream) {
   uint64_t mixed = seed + 0x9E3779B97F4A7C15u * static_cast<uint64_t>(stream);
@@ -86,29 +89,6 @@ std::vector<ActivationRange> ToHost(const std::vector<at::Tensor>& ranges) {
   }
   return host;
 }
-
-// Sums over images, on the device, in double.
-class QualitySum {
- public:
-  void Add(const at::Tensor& logits, const at::Tensor& labels) {
-    const at::Tensor loss = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
-    const at::Tensor correct = logits.argmax(1).eq(labels).sum().to(at::kDouble);
-    const at::Tensor sums = at::stack({loss, correct});
-    sums_ = sums_.defined() ? sums_ + sums : sums;
-    images_ += labels.size(0);
-  }
-
-  Quality Fetch() const {
-    const at::Tensor host = sums_.to(at::kCPU);
-    const double* sums = host.data_ptr<double>();
-    const auto count = static_cast<double>(images_);
-    return {.accuracy = sums[1] / count, .loss = sums[0] / count, .images = images_};
-  }
-
- private:
-  at::Tensor sums_;
-  int64_t images_ = 0;
-};
 
 // A set, and how the loader reads it, if it does. On the CPU it shares the cores with the network; images in
 // memory cost it little.
@@ -301,24 +281,40 @@ void SupernetOracle::MoveAverages(const Part& part, const std::vector<at::Tensor
   }
 }
 
+template <typename Forward>
+absl::StatusOr<Quality> SupernetOracle::MeasureSearch(std::span<const int64_t> indices,
+                                                      const Forward& forward) const {
+  QualitySum sum;
+  size_t begin = 0;
+  const absl::Status read =
+      ForEachBatch(train_images_, indices, options_.evaluation_batch_size, [&](const Batch& batch) {
+        const int64_t count = batch.labels.size(0);
+        if (teacher_.has_value()) {
+          sum.AddAgainst(forward(batch.images), teacher_->LogProbabilities(indices, begin, count));
+        } else {
+          sum.Add(forward(batch.images), batch.labels);
+        }
+        begin += static_cast<size_t>(count);
+      });
+  if (!read.ok()) return read;
+  return sum.Fetch();
+}
+
 absl::StatusOr<Quality> SupernetOracle::Probe(const Assignment& assignment, int64_t images,
                                               ProbeImages which) {
   PRECIS_CHECK(Fits(assignment) && images > 0);
   return Guarded("probing an assignment", [&]() -> absl::StatusOr<Quality> {
     const c10::NoGradGuard no_gradients;
     const Part part = PartFor(assignment);
-    QualitySum sum;
     std::vector<int64_t> next;
     if (which == ProbeImages::kNext) {
       next = search_order_.Next(images);
       probed_images_ += images;
     }
-    const absl::Status read = ForEachBatch(
-        train_images_, which == ProbeImages::kNext ? std::span<const int64_t>(next) : SameImages(images),
-        options_.evaluation_batch_size,
-        [&](const Batch& batch) { sum.Add(part.net->Forward(batch.images, part.assignment), batch.labels); });
-    if (!read.ok()) return read;
-    return sum.Fetch();
+    return MeasureSearch(which == ProbeImages::kNext ? std::span<const int64_t>(next) : SameImages(images),
+                         [&](const at::Tensor& x) {
+                           return part.net->Forward(x, part.assignment, {.norms = Norms(part.assignment)});
+                         });
   });
 }
 
@@ -337,8 +333,30 @@ absl::StatusOr<LayerScores> SupernetOracle::NoiseScores(NoiseMeasure measure, co
 }
 
 absl::StatusOr<Calibration> SupernetOracle::CalibrateFor(const Part& part) const {
-  return Calibrate(*part.net, part.assignment, train_images_, recalibration_indices_,
-                   options_.evaluation_batch_size);
+  const NormStatistics* const norms = Norms(part.assignment);
+  absl::StatusOr<Calibration> calibration =
+      Calibrate(*part.net, part.assignment, train_images_, recalibration_indices_,
+                options_.evaluation_batch_size, norms);
+  for (size_t node = 0; calibration.ok() && norms != nullptr && node < norms->mean.size(); ++node) {
+    if (!norms->mean[node].defined()) continue;
+    at::Tensor& mean = calibration->mean[node];
+    at::Tensor& variance = calibration->variance[node];
+    mean = norms->relative ? mean + norms->mean[node] : norms->mean[node];
+    variance = norms->relative ? variance * norms->variance[node] : norms->variance[node];
+  }
+  return calibration;
+}
+
+bool SupernetOracle::IsFloat(const Assignment& assignment) const {
+  return std::all_of(assignment.layers.begin(), assignment.layers.end(), [](const LayerFormats& formats) {
+    return IsFloat32(formats.weight) && formats.weight.hadamard == 0 && IsFloat32(formats.activation) &&
+           formats.activation.hadamard == 0;
+  });
+}
+
+const NormStatistics* SupernetOracle::Norms(const Assignment& assignment) const {
+  if (!own_norms_.has_value()) return nullptr;
+  return corrections_.has_value() && !IsFloat(assignment) ? &*corrections_ : &*own_norms_;
 }
 
 absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment, Split split) {
@@ -349,18 +367,21 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
     const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
     if (!calibration.ok()) return calibration.status();
     const FrozenNetwork frozen(*part.net, part.assignment, *calibration);
-    const bool test = split == Split::kTest;
-    const ImageStore& images = test ? test_images_ : train_images_;
-
+    Evaluation evaluation;
+    evaluation.activation_ranges = ToHost(calibration->activation_ranges);
+    if (split == Split::kSearch) {
+      const absl::StatusOr<Quality> quality =
+          MeasureSearch(search_indices_, [&](const at::Tensor& x) { return frozen.Forward(x); });
+      if (!quality.ok()) return quality.status();
+      evaluation.quality = *quality;
+      return evaluation;
+    }
     QualitySum sum;
     const absl::Status read =
-        ForEachBatch(images, test ? test_indices_ : search_indices_, options_.evaluation_batch_size,
+        ForEachBatch(test_images_, test_indices_, options_.evaluation_batch_size,
                      [&](const Batch& batch) { sum.Add(frozen.Forward(batch.images), batch.labels); });
     if (!read.ok()) return read;
-
-    Evaluation evaluation;
     evaluation.quality = sum.Fetch();
-    evaluation.activation_ranges = ToHost(calibration->activation_ranges);
     return evaluation;
   });
 }
@@ -388,19 +409,52 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
   return Guarded("loading the weights", [&] {
     const absl::StatusOr<WeightFile> file = ReadWeightFile(path);
     if (!file.ok()) return file.status();
-    absl::Status imported = ImportWeights(*file, net_);
-    if (imported.ok()) {
-      optimizer_.Reset();
-      optimizer_.Truncate(net_.parameters().size());
-      learned_.clear();
-      for (const auto& [key, range] : net_.ranges().Learned()) {
-        learned_.push_back(range);
-        optimizer_.Add(range);
-      }
-      gradient_watch_.Reset();
-    }
-    return imported;
+    return Import(*file);
   });
+}
+
+absl::Status SupernetOracle::Import(const WeightFile& file) {
+  if (absl::Status imported = ImportWeights(file, net_); !imported.ok()) return imported;
+  optimizer_.Reset();
+  optimizer_.Truncate(net_.parameters().size());
+  learned_.clear();
+  for (const auto& [key, range] : net_.ranges().Learned()) {
+    learned_.push_back(range);
+    optimizer_.Add(range);
+  }
+  gradient_watch_.Reset();
+  return absl::OkStatus();
+}
+
+absl::Status SupernetOracle::Begin(const OracleOptions& options) {
+  PRECIS_CHECK(network_ == nullptr);
+  if (absl::Status imported = Import(*options.weights); !imported.ok()) return imported;
+  if (!options.against_float && !options.keep_statistics) return absl::OkStatus();
+  const c10::NoGradGuard no_gradients;
+  const Calibration own = StatisticsOf(*options.weights, net_);
+  own_norms_ = NormStatistics{.mean = own.mean, .variance = own.variance};
+  if (!options.against_float) return absl::OkStatus();
+  const Part whole = {.net = &net_,
+                      .assignment = UniformAssignment(net_.layer_count(), *ParseFormat("fp32"))};
+  if (!options.keep_statistics) {
+    const absl::StatusOr<Calibration> seen =
+        Calibrate(net_, whole.assignment, train_images_, recalibration_indices_,
+                  options_.evaluation_batch_size, &*own_norms_);
+    if (!seen.ok()) return seen.status();
+    corrections_ = NormStatistics{.mean = own.mean, .variance = own.variance, .relative = true};
+    for (size_t node = 0; node < own.mean.size(); ++node) {
+      if (!own.mean[node].defined()) continue;
+      corrections_->mean[node] = own.mean[node] - seen->mean[node];
+      corrections_->variance[node] =
+          (own.variance[node] + kLeastVariance) / (seen->variance[node] + kLeastVariance);
+    }
+  }
+  const FrozenNetwork as_given(net_, whole.assignment, own);
+  absl::StatusOr<Teacher> teacher =
+      Teacher::Ask(as_given, train_images_, search_indices_, options_.evaluation_batch_size);
+  if (!teacher.ok()) return teacher.status();
+  teacher_ = *std::move(teacher);
+  return absl::OkStatus();
 }
 
 }  // namespace precis

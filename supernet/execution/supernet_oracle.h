@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "supernet/execution/gradient_watch.h"
 #include "supernet/execution/image_store.h"
 #include "supernet/execution/oracle_factory.h"
+#include "supernet/execution/quality_sum.h"
 #include "supernet/execution/sgd.h"
 #include "supernet/execution/supernet.h"
 #include "supernet/graph/oracle.h"
@@ -29,6 +31,10 @@ class SupernetOracle : public Oracle {
   // The graph fits the data and the options are in range (checked by the factory). May throw what LibTorch
   // throws; nothing else here does.
   SupernetOracle(const ModelGraph& graph, Dataset dataset, const OracleOptions& options, c10::Device device);
+
+  // Before anything else, where options.weights are given: takes them, and what they are needed for later.
+  // Errors as LoadWeights, and of images that cannot be read.
+  absl::Status Begin(const OracleOptions& options);
 
   absl::StatusOr<StepOutcome> TrainStep(const Assignment& assignment) override;
   absl::StatusOr<Quality> Probe(const Assignment& assignment, int64_t images, ProbeImages which) override;
@@ -50,6 +56,13 @@ class SupernetOracle : public Oracle {
 
   bool Fits(const Assignment& assignment) const;
   std::span<const int64_t> SameImages(int64_t count) const;
+  // Sums over images of the search split.
+  template <typename Forward>
+  absl::StatusOr<Quality> MeasureSearch(std::span<const int64_t> indices, const Forward& forward) const;
+  absl::Status Import(const WeightFile& file);
+  bool IsFloat(const Assignment& assignment) const;
+  // What batch norms of a pass take in place of the batch's statistics; null: nothing.
+  const NormStatistics* Norms(const Assignment& assignment) const;
   Part PartFor(const Assignment& assignment) const;
   absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
   DataReport Report() const;
@@ -79,6 +92,10 @@ class SupernetOracle : public Oracle {
   int64_t step_ = 0;
   int64_t probed_images_ = 0;  // taken from search_order_
   double seconds_trained_ = 0;
+  // Of the weights that it began with, where they are still needed.
+  std::optional<NormStatistics> own_norms_ = std::nullopt;
+  std::optional<NormStatistics> corrections_ = std::nullopt;
+  std::optional<Teacher> teacher_ = std::nullopt;
 };
 
 }  // namespace precis

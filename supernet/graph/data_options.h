@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace precis {
 
@@ -24,7 +25,16 @@ struct Augmentation {
   bool operator==(const Augmentation&) const = default;
 };
 
+enum class ChannelOrder { kRgb, kBgr };
+
 struct DataOptions {
+  // What the network sees of a pixel of 0…255 in channel c: (pixel / 255 - mean[c]) / standard_deviation[c].
+  // Empty: those of the training images. A network that was trained elsewhere needs those it was trained
+  // with. One a channel, in the order in which the network takes them; deviations above 0.
+  std::vector<double> mean = {};
+  std::vector<double> standard_deviation = {};
+  ChannelOrder channel_order = ChannelOrder::kRgb;  // of colour images
+
   // image_folder only. An image's short side is scaled to `resize` and the middle square of image_size is cut
   // out.
   int64_t channels = 3;    // 1: grey, 3: colour

@@ -16,6 +16,7 @@
 #include "supernet/graph/node_op.h"
 #include "supernet/graph/onnx_import.h"
 #include "supernet/graph/onnx_operators.h"
+#include "supernet/graph/onnx_tensors.h"
 
 namespace precis {
 namespace {
@@ -48,27 +49,55 @@ absl::StatusOr<std::string> ReadWhole(const std::string& path) {
   return bytes;
 }
 
+absl::Status Parse(std::string_view bytes, const std::string& name, onnx::ModelProto& model) {
+  if (bytes.size() <= static_cast<size_t>(kMaxFileBytes) &&
+      model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("\"", name, "\": is not a whole ONNX file"));
+}
+
 absl::Status Prefixed(const std::string& name, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("\"", name, "\": ", status.message()));
 }
 
 }  // namespace
 
-absl::StatusOr<OnnxModel> ReadOnnxModel(const std::string& path, const OnnxOptions& options) {
-  const absl::StatusOr<std::string> bytes = ReadWhole(path);
+absl::StatusOr<std::string> ReadOnnxFile(const std::string& path) {
+  absl::StatusOr<std::string> bytes = ReadWhole(path);
   if (!bytes.ok()) return Prefixed(path, bytes.status());
+  return bytes;
+}
+
+absl::StatusOr<OnnxModel> ReadOnnxModel(const std::string& path, const OnnxOptions& options) {
+  const absl::StatusOr<std::string> bytes = ReadOnnxFile(path);
+  if (!bytes.ok()) return bytes.status();
+  return ParseOnnxModel(*bytes, FolderOf(path), path, options);
+}
+
+std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  return ParseOnnxModel(*bytes, folder, path, options);
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+absl::StatusOr<std::string> SelfContainedOnnx(std::string bytes, const std::string& folder,
+                                              const std::string& name) {
+  onnx::ModelProto model;
+  if (absl::Status parsed = Parse(bytes, name, model); !parsed.ok()) return parsed;
+  const onnx_reader::ExternalData external(folder);
+  const absl::StatusOr<bool> changed = onnx_reader::Embed(*model.mutable_graph(), external);
+  if (!changed.ok()) return Prefixed(name, changed.status());
+  if (!*changed) return bytes;
+  if (model.ByteSizeLong() > static_cast<size_t>(kMaxFileBytes)) {
+    return Prefixed(name, absl::InvalidArgumentError("has more than 2 GiB with its external data"));
+  }
+  return model.SerializeAsString();
 }
 
 absl::StatusOr<OnnxModel> ParseOnnxModel(std::string_view bytes, const std::string& folder,
                                          const std::string& name, const OnnxOptions& options) {
   onnx::ModelProto model;
-  if (bytes.size() > static_cast<size_t>(kMaxFileBytes) ||
-      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::DataLossError(absl::StrCat("\"", name, "\": is not a whole ONNX file"));
-  }
+  if (absl::Status parsed = Parse(bytes, name, model); !parsed.ok()) return parsed;
   std::string_view stem = name;
   if (const size_t slash = stem.rfind('/'); slash != std::string_view::npos) stem.remove_prefix(slash + 1);
   absl::StatusOr<OnnxModel> read = onnx_reader::Import(

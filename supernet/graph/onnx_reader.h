@@ -61,6 +61,18 @@ absl::StatusOr<OnnxModel> ReadOnnxModel(const std::string& path, const OnnxOptio
 absl::StatusOr<OnnxModel> ParseOnnxModel(std::string_view bytes, const std::string& folder,
                                          const std::string& name, const OnnxOptions& options = {});
 
+// The file with its external data inside, so that it is whole by itself; as it is, if it has none. Errors as
+// ParseOnnxModel; INVALID_ARGUMENT if that is more than ONNX allows, 2 GiB.
+absl::StatusOr<std::string> SelfContainedOnnx(std::string bytes, const std::string& folder,
+                                              const std::string& name);
+
+// The folder that a file lies in, with its slash; of a mere name ".".
+std::string FolderOf(const std::string& path);
+
+// The bytes of a file, for the two above. NOT_FOUND and UNAVAILABLE; DATA_LOSS for what is no regular file;
+// INVALID_ARGUMENT for more than 2 GiB.
+absl::StatusOr<std::string> ReadOnnxFile(const std::string& path);
+
 // Operators that are read, in order. Of some not every attribute is: the message of a node says which.
 std::vector<std::string> SupportedOnnxOperators();
 

@@ -293,4 +293,44 @@ absl::StatusOr<OnnxTensor> ReadTensor(const TensorProto& proto, const ExternalDa
   return tensor;
 }
 
+namespace {
+
+absl::StatusOr<bool> EmbedTensor(TensorProto& proto, const ExternalData& external) {
+  if (proto.data_location() != TensorProto::EXTERNAL) return false;
+  const size_t element_bytes = ElementBytes(proto.data_type());
+  const std::optional<int64_t> count = CountElements({proto.dims().begin(), proto.dims().end()});
+  if (element_bytes == 0 || !count.has_value()) return Damaged(proto, "has external data of no known size");
+  const int64_t bytes = *count * static_cast<int64_t>(element_bytes);
+  if (bytes > std::numeric_limits<int32_t>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", proto.name(), "\" has more than 2 GiB"));
+  }
+  absl::StatusOr<std::string> data = ReadExternal(proto, bytes, external);
+  if (!data.ok()) return data.status();
+  proto.clear_external_data();
+  proto.clear_data_location();
+  proto.set_raw_data(*std::move(data));
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> Embed(onnx::GraphProto& graph, const ExternalData& external) {
+  bool any = false;
+  const auto embed = [&](TensorProto& proto) {
+    const absl::StatusOr<bool> embedded = EmbedTensor(proto, external);
+    any = any || (embedded.ok() && *embedded);
+    return embedded.status();
+  };
+  for (TensorProto& tensor : *graph.mutable_initializer()) {
+    if (absl::Status status = embed(tensor); !status.ok()) return status;
+  }
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+      if (!attribute.has_t()) continue;
+      if (absl::Status status = embed(*attribute.mutable_t()); !status.ok()) return status;
+    }
+  }
+  return any;
+}
+
 }  // namespace precis::onnx_reader

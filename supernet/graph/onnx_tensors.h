@@ -16,8 +16,9 @@
 #include "absl/status/statusor.h"
 
 namespace onnx {
+class GraphProto;
 class TensorProto;
-}
+}  // namespace onnx
 
 namespace precis::onnx_reader {
 
@@ -71,6 +72,10 @@ class ExternalData {
 // FLOAT, FLOAT16, BFLOAT16, DOUBLE; integers up to 64 bits; BOOL. DATA_LOSS if shape and data do not agree,
 // INVALID_ARGUMENT for any other type; both name the tensor.
 absl::StatusOr<OnnxTensor> ReadTensor(const onnx::TensorProto& proto, const ExternalData& external);
+
+// Puts external data into the tensors that name them: initialisers, and those of nodes' attributes. Whether
+// there were any. Errors as ReadTensor.
+absl::StatusOr<bool> Embed(onnx::GraphProto& graph, const ExternalData& external);
 
 // Whether ReadTensor makes floats of that type (TensorProto::DataType).
 bool IsFloatType(int type);

@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
              "data:\n  nmae: x\n",
              {"j:2:3: data.nmae: unknown field. Did you mean \"name\"? Known here are: name, path, "
               "search_images, channels, image_size, resize, corrupt_files, augment, loader_threads, "
-              "memory_mib, found."}},
+              "memory_mib, found, mean, standard_deviation, channel_order."}},
         Case{"FieldOfAnotherSection",
              "epochs: 3\n",
              {"j:1:1: epochs: unknown field. Did you mean \"training.epochs\"?"}},
@@ -108,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NumberForChoice", "device: 2\n", {"j:1:9: device: must be one of auto, cpu, cuda, not \"2\"."}},
         Case{"ScalarForSection",
              "model: resnet8\n",
-             {"j:1:8: model: must be a mapping of name, width_multiplier, stem, stage1_projection, not "
+             {"j:1:8: model: must be a mapping of name, path, output, start, labels, found, "
+              "width_multiplier, stem, stage1_projection, not "
               "\"resnet8\"."}},
         Case{"ListForSection", "model: [resnet8]\n", {"j:1:8: model: must be a mapping of name"}},
         Case{"SectionForScalar",

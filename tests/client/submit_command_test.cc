@@ -92,7 +92,7 @@ TEST_F(SubmitTest, ReportsLocalAndServerFaultsTogether) {
             "<stdin>:3:13: space.formats[0]: the server's word\n"
             "<stdin>:4:1: modle: unknown field. Did you mean \"model\"? Known are: display_name, model, "
             "data, space, "
-            "cost, reward, controller, training, finish, seed, device, threads, ranges.\n"
+            "cost, reward, controller, training, finish, seed, device, threads, ranges, post_training.\n"
             "4 faults in <stdin>; nothing was submitted.\n");
   ASSERT_THAT(service_.submitted, SizeIs(1));
   EXPECT_TRUE(service_.submitted[0].validate_only());

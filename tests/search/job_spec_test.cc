@@ -38,6 +38,14 @@ void MakeFolder(JobSpec& spec) {
   spec.training.recalibration_images = 100;
 }
 
+// A job about a model from a file, as it is.
+void MakeOwn(JobSpec& spec) {
+  SetAlgorithmDefaults(Algorithm::kPrecis, spec);
+  SetStartDefaults(Start::kPostTraining, spec);
+  spec.model.name.clear();
+  spec.model.path = "/m.onnx";
+}
+
 // One fault each: exactly that field is blamed, and the message holds what helps.
 const std::vector<Fault>& Faults() {
   static const std::vector<Fault> faults = {
@@ -47,6 +55,64 @@ const std::vector<Fault>& Faults() {
       {"model.name", "Did you mean \"resnet8\"?", [](JobSpec& s) { s.model.name = "resnet_8"; }},
       {"model.width_multiplier", "from 0.1 up to 4", [](JobSpec& s) { s.model.width_multiplier = 5; }},
       {"model.width_multiplier", "nan is not allowed", [](JobSpec& s) { s.model.width_multiplier = kNan; }},
+      {"model.start", "networks by name have none", [](JobSpec& s) { s.model.start = Start::kFinetune; }},
+      {"model.output", "from a file", [](JobSpec& s) { s.model.output = "logits"; }},
+      {"model.name", "two networks", [](JobSpec& s) { s.model.path = "/m.onnx"; }},
+      {"model.path", "no absolute path",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.model.path = "m.onnx";
+       }},
+      {"model.width_multiplier", "taken as it is",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.model.width_multiplier = 2;
+       }},
+      {"space.architecture", "taken as it is",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.space.architecture.skip = true;
+       }},
+      {"model.labels", "has 2 names, and fashion_mnist has 10",
+       [](JobSpec& s) {
+         s.model.labels = {"a", "b"};
+       }},
+      {"model.labels[1]", "given twice",
+       [](JobSpec& s) { s.model.labels = {"a", "a", "c", "d", "e", "f", "g", "h", "i", "j"}; }},
+      {"training.epochs", "trains nothing",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.epochs = 1;
+       }},
+      {"ranges.weights", "come of training",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.training.ranges.weights = RangeRule::kLearned;
+       }},
+      {"ranges.activations", "come of training",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.training.ranges.activations = RangeRule::kMovingAverage;
+       }},
+      {"controller.algorithm", "learns while it trains",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.controller.algorithm = Algorithm::kTunas;
+       }},
+      {"post_training.calibration_images", "2 to 58000",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.post_training.calibration_images = 1;
+       }},
+      {"data.mean", "has 3 numbers, and images have 1 channel",
+       [](JobSpec& s) {
+         s.data.options.mean = {0, 0, 0};
+       }},
+      {"data.mean[0]", "divide by 255", [](JobSpec& s) { s.data.options.mean = {12300}; }},
+      {"data.standard_deviation[0]", "0 is out of range",
+       [](JobSpec& s) { s.data.options.standard_deviation = {0}; }},
+      {"data.channel_order", "images of 3 channels",
+       [](JobSpec& s) { s.data.options.channel_order = ChannelOrder::kBgr; }},
       {"data.name", "Did you mean \"fashion_mnist\"?", [](JobSpec& s) { s.data.name = "fashion-mnist"; }},
       {"data.name", "is required", [](JobSpec& s) { s.data.name = ""; }},
       {"data.path", "control characters", [](JobSpec& s) { s.data.path = std::string("a\0b", 3); }},

@@ -183,7 +183,7 @@ TEST(Convert, UnknownEnumNumbersNameTheirField) {
     EXPECT_THAT(violation.message, HasSubstr("77"));
   }
   EXPECT_THAT(fields, testing::UnorderedElementsAreArray(paths));
-  EXPECT_EQ(violations.size(), 14u);
+  EXPECT_EQ(violations.size(), 16u);
 }
 
 TEST(Convert, UnknownEnumMessagesListTheChoicesAsAJobFileWritesThem) {

@@ -16,8 +16,11 @@ inline ServerLinkOptions LinkOptions(const WorkerCommand& command) {
   return {.server_address = command.server_address, .job_id = command.job_id, .secret = command.secret};
 }
 
+using StartWeights = std::shared_ptr<const WeightFile>;
+
 inline WorkOptions FakeWork() {
-  return {.make_oracle = [](const search::Plan& plan, Dataset) -> absl::StatusOr<std::unique_ptr<Oracle>> {
+  return {.make_oracle = [](const search::Plan& plan, Dataset,
+                            const StartWeights&) -> absl::StatusOr<std::unique_ptr<Oracle>> {
             FakeOracleOptions options;
             options.steps_to_learn = 5;
             return std::make_unique<FakeOracle>(plan.graph, options);

@@ -65,7 +65,8 @@ TEST(Resume, AStoppedWorkerLeavesACheckpointAndTheNextGoesOn) {
     std::atomic<bool> stop = false;
     WorkOptions options = FakeWork();
     options.stop = &stop;
-    options.make_oracle = [&](const search::Plan& plan, Dataset) -> absl::StatusOr<std::unique_ptr<Oracle>> {
+    options.make_oracle = [&](const search::Plan& plan, Dataset,
+                              const StartWeights&) -> absl::StatusOr<std::unique_ptr<Oracle>> {
       // Told to stop some calls after it has begun.
       class Stopping final : public Oracle {
        public:
@@ -127,7 +128,8 @@ TEST(Resume, AJobThatFailedGoesOnFromItsLastCheckpointOrAnewIfThatIsDamaged) {
     {
       ServerLink link(LinkOptions(fixture.launcher().AwaitStart(name.substr(5))));
       WorkOptions failing = FakeWork();
-      failing.make_oracle = [](const search::Plan& plan, Dataset) -> absl::StatusOr<std::unique_ptr<Oracle>> {
+      failing.make_oracle = [](const search::Plan& plan, Dataset,
+                               const StartWeights&) -> absl::StatusOr<std::unique_ptr<Oracle>> {
         FakeOracleOptions options;
         options.steps_to_learn = 5;
         options.failing_evaluation = 2;
@@ -145,8 +147,9 @@ TEST(Resume, AJobThatFailedGoesOnFromItsLastCheckpointOrAnewIfThatIsDamaged) {
     const FakeOracle* oracle = nullptr;
     WorkOptions options = FakeWork();
     size_t calls = 0;
-    options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset) {
-      auto made = make(plan, std::move(dataset));
+    options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset,
+                                                          StartWeights weights) {
+      auto made = make(plan, std::move(dataset), std::move(weights));
       oracle = static_cast<const FakeOracle*>(made->get());
       return made;
     };

@@ -2,6 +2,7 @@
 // oracle on the real data set, exported at the end.
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -12,6 +13,7 @@
 #include "tests/server/fake_work.h"
 #include "tests/server/server_fixture.h"
 #include "tests/supernet/data/image_writer.h"
+#include "tests/supernet/graph/onnx_builder.h"
 
 namespace precis::server {
 namespace {
@@ -284,7 +286,8 @@ TEST(Work, AnOracleThatFailsFailsTheJobWithItsWords) {
   const std::string name = fixture.SubmitGood();
   ServerLink link(LinkOptions(fixture.launcher().AwaitStart(name.substr(5))));
   WorkOptions options = FakeWork();
-  options.make_oracle = [](const search::Plan&, Dataset) -> absl::StatusOr<std::unique_ptr<Oracle>> {
+  options.make_oracle = [](const search::Plan&, Dataset,
+                           const StartWeights&) -> absl::StatusOr<std::unique_ptr<Oracle>> {
     return absl::FailedPreconditionError("there is no CUDA device");
   };
   ASSERT_TRUE(Work(link, options).ok());
@@ -342,9 +345,10 @@ TEST(Work, AnImageFolderIsFoundAtSubmissionAndLoadedByTheWorker) {
   ServerLink link(LinkOptions(fixture.launcher().AwaitStart(job.name().substr(5))));
   WorkOptions options = FakeWork();
   int64_t loaded = 0;
-  options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset) {
+  options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset,
+                                                        StartWeights weights) {
     loaded = dataset.train.count;
-    return make(plan, std::move(dataset));
+    return make(plan, std::move(dataset), std::move(weights));
   };
   ASSERT_TRUE(Work(link, options).ok());
   job = fixture.AwaitEnd(job.name());
@@ -376,6 +380,74 @@ TEST(Work, AnotherPlanThanTheServersIsRefused) {
   ServerLink link({.server_address = absl::StrCat("127.0.0.1:", port), .job_id = "j", .secret = "s"});
   ASSERT_TRUE(Work(link, FakeWork()).ok());
   EXPECT_THAT(service.finished.failure().message(), HasSubstr("another way than the server"));
+}
+
+TEST(Work, AModelIsCopiedAtSubmissionAndTheCopyIsRead) {
+  TempDir data;
+  for (int i = 0; i < 12; ++i) {
+    for (const char* of_class : {"a", "b", "c", "d", "e"}) {
+      WriteImage(absl::StrCat(data.path(), "/train/", of_class, "/", i, ".png"), 8, 8, 20 * i, 20, 30);
+      if (i == 0) WriteImage(absl::StrCat(data.path(), "/test/", of_class, "/0.png"), 8, 8, 9, 20, 30);
+    }
+  }
+  const std::string path = data.path() + "/small.onnx";
+  std::ofstream(path, std::ios::binary) << SmallConvNet().Bytes();
+  ServerFixture fixture(false);
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = GoodSpec();
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.mutable_model()->clear_name();
+  spec.mutable_model()->set_path(path);
+  spec.mutable_model()->set_start(v1::MODEL_START_POST_TRAINING);
+  spec.mutable_data()->set_name("image_folder");
+  spec.mutable_data()->set_path(data.path());
+  spec.mutable_data()->set_search_images(20);
+  spec.mutable_reward()->set_probe_images(10);
+  spec.mutable_controller()->set_screening_images(10);
+  spec.mutable_post_training()->set_calibration_images(8);
+  spec.clear_training();
+  spec.clear_ranges();
+  spec.mutable_controller()->set_algorithm(v1::ALGORITHM_PRECIS);
+  spec.mutable_training()->set_batch_size(4);
+  spec.mutable_training()->set_recalibration_images(8);
+  v1::Job job;
+  grpc::Status submitted = fixture.Submit(request, &job);
+  ASSERT_TRUE(submitted.ok()) << submitted.error_message();
+  EXPECT_EQ(job.spec().model().found().content(), Sha256Hex(SmallConvNet().Bytes()));
+  std::filesystem::remove(path);
+  submitted = fixture.Submit(request, &job);
+  EXPECT_EQ(submitted.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(submitted.error_message(), testing::AllOf(HasSubstr("model.path"), HasSubstr("no such file")));
+
+  const auto folders = [&] {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(fixture.data_dir() + "/jobs")) {
+      found.push_back(entry.path().string());
+    }
+    return found;
+  };
+  ASSERT_EQ(folders().size(), 1u);
+  ServerLink link(LinkOptions(fixture.launcher().AwaitStart(job.name().substr(5))));
+  WorkOptions options = FakeWork();
+  size_t tensors = 0;
+  options.make_oracle = [&, make = options.make_oracle](const search::Plan& plan, Dataset dataset,
+                                                        StartWeights weights) {
+    tensors = weights->tensors.size();
+    return make(plan, std::move(dataset), weights);
+  };
+  ASSERT_TRUE(Work(link, options).ok());
+  EXPECT_EQ(tensors, 7u) << "a weight, four of a batch norm, weight and bias";
+  EXPECT_EQ(fixture.AwaitEnd(job.name()).state(), v1::Job::SUCCEEDED);
+
+  // A copy that changes is noticed.
+  std::ofstream(folders()[0] + "/model.onnx", std::ios::app) << "x";
+  grpc::ClientContext context;
+  v1::ChooseCandidateRequest choose;
+  choose.set_parent(job.name());
+  choose.set_target("1x int8");
+  v1::ChooseCandidateResponse chosen;
+  const grpc::Status status = fixture.stub().ChooseCandidate(&context, choose, &chosen);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS);
 }
 
 }  // namespace

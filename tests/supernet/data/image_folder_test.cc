@@ -214,5 +214,42 @@ TEST_F(ImageFolderTest, AFirstImageWithoutASizeIsNamed) {
   EXPECT_TRUE(Inspect({.image_size = 8}).ok());
 }
 
+TEST_F(ImageFolderTest, ChannelsAreTurnedAndStatisticsAreTheJobs) {
+  for (const char* name : {"train/a/1.png", "train/b/1.png", "test/a/1.png"}) {
+    WriteImage(File(name), 8, 8, 200, 100, 50);
+  }
+  DataOptions options;
+  for (const int64_t memory_mib : {64, 0}) {
+    options.memory_mib = memory_mib;
+    options.channel_order = ChannelOrder::kRgb;
+    options.mean = {};
+    const absl::StatusOr<Dataset> rgb = Load(options);
+    ASSERT_TRUE(rgb.ok()) << rgb.status();
+    options.channel_order = ChannelOrder::kBgr;
+    const absl::StatusOr<Dataset> bgr = Load(options);
+    ASSERT_TRUE(bgr.ok());
+    EXPECT_THAT(bgr->mean, ElementsAre(rgb->mean[2], rgb->mean[1], rgb->mean[0]));
+    std::vector<uint8_t> first(3 * 64), turned(3 * 64);
+    const auto read = [](const ImageSet& set, std::vector<uint8_t>& pixels) {
+      if (set.files == nullptr) {
+        pixels.assign(set.pixels.begin(), set.pixels.begin() + 3 * 64);
+      } else {
+        EXPECT_TRUE(set.files->Read(0, pixels.data()).ok());
+      }
+    };
+    read(rgb->train, first);
+    read(bgr->train, turned);
+    EXPECT_EQ(first[0], turned[128]);
+    EXPECT_EQ(first[64], turned[64]);
+    EXPECT_EQ(first[128], turned[0]);
+    EXPECT_NE(first[0], first[128]);
+    options.mean = {0.5, 0.25, 0};
+    options.standard_deviation = {1, 2, 4};
+    const absl::StatusOr<Dataset> given = Load(options);
+    EXPECT_THAT(given->mean, ElementsAre(0.5f, 0.25f, 0.0f));
+    EXPECT_THAT(given->stddev, ElementsAre(1.0f, 2.0f, 4.0f));
+  }
+}
+
 }  // namespace
 }  // namespace precis

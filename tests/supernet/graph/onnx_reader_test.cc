@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 
+#include "tests/fakes/temp_dir.h"
 #include "tests/supernet/graph/onnx_builder.h"
 
 namespace precis {
@@ -328,6 +331,28 @@ TEST(OnnxReader, OperatorsAreListed) {
   EXPECT_GE(operators.size(), 60u);
   EXPECT_TRUE(std::is_sorted(operators.begin(), operators.end()));
   EXPECT_EQ(std::adjacent_find(operators.begin(), operators.end()), operators.end());
+}
+
+TEST(OnnxReader, ExternalDataBecomePartOfTheCopy) {
+  TempDir folder;
+  OnnxBuilder onnx = SmallConvNet();
+  const std::string as_it_was = onnx.Bytes();
+  EXPECT_EQ(*SelfContainedOnnx(as_it_was, folder.path(), "small.onnx"), as_it_was);
+  onnx::TensorProto& weight = *onnx.graph().mutable_initializer(0);
+  std::ofstream(folder.path() + "/data", std::ios::binary) << weight.raw_data();
+  weight.clear_raw_data();
+  weight.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto* entry = weight.add_external_data();
+  entry->set_key("location");
+  entry->set_value("data");
+  const absl::StatusOr<std::string> whole = SelfContainedOnnx(onnx.Bytes(), folder.path(), "small.onnx");
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const absl::StatusOr<OnnxModel> read = ParseOnnxModel(*whole, "", "small.onnx");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->weights.tensors.at("stem.conv.weight").values,
+            MustRead(SmallConvNet()).weights.tensors.at("stem.conv.weight").values);
+  std::filesystem::remove(folder.path() + "/data");
+  EXPECT_TRUE(absl::IsNotFound(SelfContainedOnnx(onnx.Bytes(), folder.path(), "small.onnx").status()));
 }
 
 }  // namespace
