@@ -79,6 +79,9 @@ absl::Status SearchRun::Search() {
     }
   }
   progress_.phase = Phase::kFreeze;
+  if (plan_.search_steps == 0) {
+    session_.meter.SetAhead(PassesToFreeze(plan_, 0) + PassesAfterFreeze(plan_, 0, 0));
+  }
   result_.policy = trunk_.Summary();
   if (absl::Status status = trunk_.Conclude(); !status.ok()) return status;
   slots_ = static_cast<size_t>(plan_.spec.finish.sampled_candidates) - session_.book.size();

@@ -92,6 +92,8 @@ TEST(PostTraining, NothingIsTrained) {
     ASSERT_TRUE(result.ok()) << AlgorithmName(algorithm) << ": " << result.status();
     ExpectSound(run, *result);
     EXPECT_EQ(result->images_trained, 0);
+    const auto& progress = run.sink.progress;
+    EXPECT_LT(progress[progress.size() / 2].fraction, 0.95) << AlgorithmName(algorithm);
   }
 }
 
