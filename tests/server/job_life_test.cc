@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
@@ -343,13 +345,16 @@ TEST(JobLife, ShuttingDownStopsWhatRunsRefusesWhatComesAndLosesNothing) {
   const std::string running = fixture.SubmitGood();
   fixture.AwaitWorker(running);
   const std::string waiting = fixture.SubmitGood();
+  // A call that only arrives while gRPC shuts down is cancelled by gRPC: no promise of ours.
+  std::latch watching(2);
   std::vector<std::thread> watchers;
   for (const std::string& name : {running, waiting}) {
-    watchers.emplace_back([&fixture, name] {
-      std::vector<v1::JobEvent> ignored;
-      EXPECT_EQ(CodeOf(fixture.Watch(name, 0, &ignored)), grpc::UNAVAILABLE);
+    watchers.emplace_back([&fixture, &watching, name] {
+      std::vector<v1::JobEvent> events;
+      EXPECT_EQ(CodeOf(fixture.Watch(name, 0, &events, [&] { watching.count_down(); })), grpc::UNAVAILABLE);
     });
   }
+  watching.wait();
   fixture.server().Shutdown(absl::Minutes(4));
   for (std::thread& watcher : watchers) watcher.join();
   EXPECT_THAT(fixture.launcher().Running(), ElementsAre());

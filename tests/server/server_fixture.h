@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -206,14 +207,20 @@ class ServerFixture {
     return stub_->DeleteJob(&context, request, &empty);
   }
   // Reads the watch to its end.
-  grpc::Status Watch(const std::string& name, int64_t after, std::vector<v1::JobEvent>* events) {
+  // `begun` is called when the first event has come.
+  grpc::Status Watch(
+      const std::string& name, int64_t after, std::vector<v1::JobEvent>* events,
+      const std::function<void()>& begun = [] {}) {
     grpc::ClientContext context;
     v1::WatchJobRequest request;
     request.set_name(name);
     request.set_after_event(after);
     auto reader = stub_->WatchJob(&context, request);
     v1::JobEvent event;
-    while (reader->Read(&event)) events->push_back(event);
+    while (reader->Read(&event)) {
+      if (events->empty()) begun();
+      events->push_back(event);
+    }
     return reader->Finish();
   }
   // Watches until the job has ended and returns it.
