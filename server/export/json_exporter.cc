@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "server/export/json_text.h"
 #include "server/export/layer_scales.h"
+#include "server/export/provenance.h"
 #include "supernet/formats/check.h"
 #include "supernet/graph/node_op.h"
 
@@ -57,13 +58,9 @@ ordered_json PixelStatistic(const WeightFile& weights, const std::string& key) {
   return numbers;
 }
 
-const char* ChannelOrderName(const search::Plan& plan) {
-  if (plan.dataset.channels != 3) return "grey";
-  return plan.spec.data.options.channel_order == ChannelOrder::kBgr ? "bgr" : "rgb";
-}
-
-ordered_json FileJson(const search::ModelSpec& model) {
-  return {{"name", model.path.substr(model.path.rfind('/') + 1)},
+ordered_json FileJson(const search::Plan& plan) {
+  const search::ModelSpec& model = plan.spec.model;
+  return {{"name", ModelFileName(plan)},
           {"sha256", model.found ? model.found->content : ""},
           {"start", search::StartName(model.start)}};
 }
@@ -80,7 +77,7 @@ ordered_json ModelJson(const ExportInput& input) {
                                 {"stddev", PixelStatistic(*input.weights, "pixel_stddev")},
                                 {"channel_order", ChannelOrderName(plan)}};
   ordered_json model = {{"name", plan.graph.name()}, {"options", std::move(options)}};
-  if (!plan.spec.model.path.empty()) model["file"] = FileJson(plan.spec.model);
+  if (!plan.spec.model.path.empty()) model["file"] = FileJson(plan);
   model.update({{"input", {{"channels", shape[0]}, {"height", shape[1]}, {"width", shape[2]}}},
                 {"classes", plan.dataset.classes},
                 {"labels", plan.dataset.labels},

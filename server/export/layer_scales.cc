@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "server/export/weight_order.h"
 #include "supernet/formats/block_scale.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/hadamard.h"
@@ -19,22 +20,14 @@ namespace {
 
 constexpr uint64_t kRotationSeed = 0;  // as FakeQuantize rotates
 
-// {out, in, rows, columns} as {out, rows, columns, in}: the order in which formats see a weight. Rotated, if
-// the format rotates.
+// In the order in which formats see a weight; rotated, if the format rotates.
 std::vector<float> ValuesInOrder(const WeightTensor& tensor, const Format& format) {
-  const auto outputs = static_cast<size_t>(tensor.shape[0]);
-  const auto inputs = static_cast<size_t>(tensor.shape[1]);
-  const size_t positions = tensor.values.size() / outputs / inputs;
+  const WeightOrder order(tensor, true);
   std::vector<float> values(tensor.values.size());
-  for (size_t o = 0; o < outputs; ++o) {
-    for (size_t i = 0; i < inputs; ++i) {
-      for (size_t p = 0; p < positions; ++p) {
-        values[(o * positions + p) * inputs + i] = tensor.values[(o * inputs + i) * positions + p];
-      }
-    }
-  }
+  for (size_t i = 0; i < values.size(); ++i) values[i] = tensor.values[order[i]];
   if (format.hadamard != 0) {
-    HadamardRotate(format.hadamard, kRotationSeed, values.data(), values.data(), values.size(), inputs);
+    HadamardRotate(format.hadamard, kRotationSeed, values.data(), values.data(), values.size(),
+                   static_cast<size_t>(tensor.shape[1]));
   }
   return values;
 }

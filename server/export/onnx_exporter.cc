@@ -17,7 +17,9 @@
 #include "server/export/onnx_graph.h"
 #include "server/export/onnx_nodes.h"
 #include "server/export/onnx_weights.h"
+#include "server/export/provenance.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/node_op.h"
 
 namespace precis::server {
 namespace {
@@ -26,13 +28,6 @@ using nlohmann::ordered_json;
 
 constexpr char kInput[] = "input";
 constexpr char kOutput[] = "logits";
-
-// The dimension of the operand, batch left out, along which products are summed.
-int64_t ReductionAxis(const NodeOp& op, bool is_second, int64_t dimensions) {
-  if (std::holds_alternative<Conv2dNode>(op)) return 0;
-  const auto* product = std::get_if<MatMulNode>(&op);
-  return dimensions - (is_second && product != nullptr && !product->transpose_second ? 2 : 1);
-}
 
 absl::Status CheckFormats(const ExportInput& input) {
   std::vector<std::string> faults;
@@ -191,7 +186,10 @@ class Writer {
         {"precis.weights_sha256", input_.weights_sha256},
         {"precis.data_set", plan.dataset.name},
         {"precis.layers", LayersText()},
-        {"precis.labels", ordered_json(plan.dataset.labels).dump()}};
+        {"precis.labels", ordered_json(plan.dataset.labels).dump()},
+        {"precis.layout", "NCHW"},
+        {"precis.channel_order", ChannelOrderName(plan)}};
+    if (!plan.spec.model.path.empty()) entries.emplace_back("precis.model_file", ModelFileName(plan));
     const auto add_quality = [&](const std::string& split, const Quality& quality) {
       entries.emplace_back(absl::StrCat("precis.", split, "_accuracy"), absl::StrCat(quality.accuracy));
       entries.emplace_back(absl::StrCat("precis.", split, "_images"), absl::StrCat(quality.images));

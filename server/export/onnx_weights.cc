@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/export/weight_order.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/scalar.h"
 
@@ -33,31 +34,6 @@ std::optional<Carrier> CarrierOf(const ElementFormat& element) {
   if (most <= kLargestExactInteger) return Carrier{OnnxType::kInt32, false, unit};
   return std::nullopt;
 }
-
-// {out, in, rows, columns} as {out, rows, columns, in}, as blocks see it, or the file's own order.
-class Walk {
- public:
-  Walk(const WeightTensor& tensor, bool channels_last)
-      : outputs_(static_cast<size_t>(tensor.shape[0])),
-        inputs_(static_cast<size_t>(tensor.shape[1])),
-        positions_(tensor.values.size() / outputs_ / inputs_),
-        channels_last_(channels_last) {}
-
-  size_t row_size() const { return inputs_ * positions_; }
-
-  // Where element i of the walk is in the file.
-  size_t operator[](size_t i) const {
-    if (!channels_last_) return i;
-    const size_t in_row = i % row_size();
-    return i / row_size() * row_size() + in_row % inputs_ * positions_ + in_row / inputs_;
-  }
-
- private:
-  size_t outputs_;
-  size_t inputs_;
-  size_t positions_;
-  bool channels_last_;
-};
 
 // A matrix of so many rows, its columns one after the other.
 template <typename T>
@@ -90,7 +66,7 @@ struct Rounded {
   int zero_point = 0;
 };
 
-// Element i of the walk, in its format.
+// Element i of the order, in its format.
 Rounded RoundElement(const Format& format, const LayerScales& scales, size_t row_size, size_t i, float x) {
   if (!IsScaled(format)) return {.value = Quantize(format.element, x)};
   size_t index = scales.weight.size() == 1 ? 0 : i / row_size;
@@ -112,11 +88,11 @@ Rounded RoundElement(const Format& format, const LayerScales& scales, size_t row
 
 OnnxWeight AddOnGrid(OnnxGraph& onnx, const std::string& name, const Format& format,
                      const WeightTensor& tensor, const LayerScales& scales, bool turned) {
-  const Walk walk(tensor, IsBlockScaled(format));
+  const WeightOrder order(tensor, IsBlockScaled(format));
   std::vector<float> values(tensor.values.size());
   for (size_t i = 0; i < values.size(); ++i) {
-    const Rounded rounded = RoundElement(format, scales, walk.row_size(), i, tensor.values[walk[i]]);
-    values[walk[i]] = static_cast<float>(rounded.value - rounded.zero_point) * rounded.scale;
+    const Rounded rounded = RoundElement(format, scales, order.row_size(), i, tensor.values[order[i]]);
+    values[order[i]] = static_cast<float>(rounded.value - rounded.zero_point) * rounded.scale;
   }
   const Layout<float> layout = LayOut(tensor.shape, std::move(values), turned);
   return {onnx.AddFloats(name, layout.dims, layout.values), OnnxTypeName(OnnxType::kFloat)};
@@ -145,13 +121,13 @@ OnnxWeight AddDequantized(OnnxGraph& onnx, const std::string& name, const Format
                           const Carrier& carrier, const WeightTensor& tensor, const LayerScales& scales,
                           bool turned) {
   const bool blocks = IsBlockScaled(format);
-  const Walk walk(tensor, blocks);
+  const WeightOrder order(tensor, blocks);
   const int64_t outputs = tensor.shape[0];
-  const auto row_size = static_cast<int64_t>(walk.row_size());
+  const auto row_size = static_cast<int64_t>(order.row_size());
   const bool is_float = format.element.kind == ElementKind::kFloat;
   std::vector<int64_t> codes(tensor.values.size());
   for (size_t i = 0; i < codes.size(); ++i) {
-    const double value = RoundElement(format, scales, walk.row_size(), i, tensor.values[walk[i]]).value;
+    const double value = RoundElement(format, scales, order.row_size(), i, tensor.values[order[i]]).value;
     codes[i] = carrier.holds_codes && is_float ? Encode(format.element, value)
                                                : static_cast<int64_t>(value / carrier.unit);
   }

@@ -219,12 +219,6 @@ bool GivesView(const NodeOp& op) {
          std::holds_alternative<SliceNode>(op) || std::holds_alternative<SelectNode>(op);
 }
 
-int64_t ReductionAxis(const NodeOp& op, bool is_second, int64_t dimensions) {
-  if (std::holds_alternative<Conv2dNode>(op)) return 1;
-  const auto* product = std::get_if<MatMulNode>(&op);
-  return dimensions - (is_second && product != nullptr && !product->transpose_second ? 2 : 1);
-}
-
 at::Tensor FakeQuantizeAlong(int64_t axis, const at::Tensor& x, const Format& format,
                              const FakeQuantizeOptions& options) {
   if (IsFloat32(format) && format.hadamard == 0) return x;

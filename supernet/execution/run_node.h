@@ -30,10 +30,6 @@ at::Tensor RunPlainNode(const NodeOp& op, const std::vector<at::Tensor>& inputs,
 // Whether the output shares the input's memory, so that nobody may overwrite it.
 bool GivesView(const NodeOp& op);
 
-// The dimension, batch included, along which a layer sums products: of its input, or of the second operand of
-// a product. `dimensions` are those of the operand's tensor.
-int64_t ReductionAxis(const NodeOp& op, bool is_second, int64_t dimensions);
-
 // FakeQuantize and MeasureRange of an activation whose channels, along which blocks and rotations run, are
 // the dimension `axis`. Tokens {N, T, F} are quantised as an image of T pixels and F channels.
 at::Tensor FakeQuantizeAlong(int64_t axis, const at::Tensor& x, const Format& format,

@@ -14,6 +14,7 @@
 #include "supernet/execution/norm_activate.h"
 #include "supernet/execution/run_node.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/node_op.h"
 #include "supernet/quantizers/fake_quantize.h"
 
 namespace precis {
@@ -120,9 +121,9 @@ bool Supernet::IsMeasured(NodeId node, const Assignment& assignment) const {
 OperandRead Supernet::ReadOf(size_t operand, const Assignment& assignment) const {
   const ActivationOperand& which = operands_[operand];
   const Layer& layer = layers_[which.layer];
-  const auto dimensions = static_cast<int64_t>(graph_.node(which.node).shape.size()) + 1;
+  const auto dimensions = static_cast<int64_t>(graph_.node(which.node).shape.size());
   return {.node = which.node,
-          .axis = ReductionAxis(graph_.node(layer.node).op, which.is_second, dimensions),
+          .axis = 1 + ReductionAxis(graph_.node(layer.node).op, which.is_second, dimensions),
           .format = FormatOf(operand, assignment),
           .is_nonnegative = !which.is_second && layer.nonnegative_input};
 }

@@ -73,6 +73,12 @@ std::optional<LayerSize> LayerSizeOf(const NodeOp& op, const Shape& in) {
   return std::nullopt;
 }
 
+int64_t ReductionAxis(const NodeOp& op, bool is_second, int64_t dimensions) {
+  if (std::holds_alternative<Conv2dNode>(op)) return 0;
+  const auto* product = std::get_if<MatMulNode>(&op);
+  return dimensions - (is_second && product != nullptr && !product->transpose_second ? 2 : 1);
+}
+
 std::vector<ParameterShape> ParametersOf(const NodeOp& op, const Shape& in) {
   const auto with_bias = [](Shape weight, bool bias) {
     std::vector<ParameterShape> parameters = {{"weight", std::move(weight)}};

@@ -54,6 +54,10 @@ struct LayerSize {
 // For inputs that InferShape accepts; nothing for an operation that is no layer.
 std::optional<LayerSize> LayerSizeOf(const NodeOp& op, const Shape& first_input);
 
+// The dimension of an operand, batch left out, along which a layer sums products: of its input, or of the
+// second operand of a product. `dimensions` are the operand's.
+int64_t ReductionAxis(const NodeOp& op, bool is_second, int64_t dimensions);
+
 struct ParameterShape {
   const char* name;  // "weight" or "bias"
   Shape shape;

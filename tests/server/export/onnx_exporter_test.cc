@@ -204,6 +204,7 @@ TEST(OnnxExporter, ReadersLearnWhereItComesFrom) {
     entries[entry.key()] = entry.value();
   EXPECT_EQ(entries["precis.candidate"], "jobs/abc/candidates/7");
   EXPECT_EQ(entries["precis.labels"], "[\"cat\",\"dog\"]");
+  EXPECT_EQ(entries["precis.layout"], "NCHW");
   EXPECT_EQ(entries["precis.pixel_mean"], "0.5,0.25,0.125");
   EXPECT_EQ(entries["precis.search_accuracy"], "0.5");
   EXPECT_EQ(model.producer_name(), "precis");
