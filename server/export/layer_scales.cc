@@ -7,30 +7,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "server/export/weight_order.h"
+#include "server/export/rounded_weight.h"
 #include "supernet/formats/block_scale.h"
 #include "supernet/formats/check.h"
-#include "supernet/formats/hadamard.h"
 #include "supernet/formats/kernels.h"
 #include "supernet/formats/range.h"
 #include "supernet/formats/scalar.h"
 
 namespace precis::server {
 namespace {
-
-constexpr uint64_t kRotationSeed = 0;  // as FakeQuantize rotates
-
-// In the order in which formats see a weight; rotated, if the format rotates.
-std::vector<float> ValuesInOrder(const WeightTensor& tensor, const Format& format) {
-  const WeightOrder order(tensor, true);
-  std::vector<float> values(tensor.values.size());
-  for (size_t i = 0; i < values.size(); ++i) values[i] = tensor.values[order[i]];
-  if (format.hadamard != 0) {
-    HadamardRotate(format.hadamard, kRotationSeed, values.data(), values.data(), values.size(),
-                   static_cast<size_t>(tensor.shape[1]));
-  }
-  return values;
-}
 
 // Block by block.
 void FindBlockScales(const Format& format, const std::vector<float>& values, size_t rows,
@@ -75,7 +60,7 @@ absl::Status FindWeightScales(const search::Plan& plan, const Layer& layer, cons
                               const WeightTensor& tensor, const WeightFile& weights, LayerScales& scales) {
   const auto channels = static_cast<size_t>(layer.output_channels);
   const auto reduction = static_cast<size_t>(layer.reduction);
-  const std::vector<float> values = ValuesInOrder(tensor, format);
+  const std::vector<float> values = ValuesInOrder(tensor, WeightOrder(tensor, true), format);
   for (size_t channel = 0; channel < channels; ++channel) {
     if (std::isfinite(MaxAbs(values.data() + channel * reduction, reduction))) continue;
     return absl::DataLossError(absl::StrCat("the weights hold a number in ", layer.name,

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/export/weight_order.h"
+#include "server/export/rounded_weight.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/scalar.h"
 
@@ -60,40 +60,13 @@ Layout<T> LayOut(std::vector<int64_t> dims, std::vector<T> values, bool turned) 
   return {{dims[1], dims[0]}, Turn(values, static_cast<size_t>(dims[0]))};
 }
 
-struct Rounded {
-  double value = 0;  // the element's, zero point included
-  float scale = 1;
-  int zero_point = 0;
-};
-
-// Element i of the order, in its format.
-Rounded RoundElement(const Format& format, const LayerScales& scales, size_t row_size, size_t i, float x) {
-  if (!IsScaled(format)) return {.value = Quantize(format.element, x)};
-  size_t index = scales.weight.size() == 1 ? 0 : i / row_size;
-  if (IsBlockScaled(format)) {
-    const auto block = static_cast<size_t>(format.scale.block);
-    const size_t blocks = (row_size + block - 1) / block;
-    index = i / row_size * blocks + i % row_size / block;
-    const float decode = scales.weight[index];
-    const float scaled = format.scale.type == ScaleType::kFloat32 ? x / decode : x * (1 / decode);
-    return {Quantize(format.element, scaled), decode};
-  }
-  const float scale = scales.weight[index];
-  if (!format.scale.zero_point) return {Quantize(format.element, x / scale), scale};
-  const int zero_point = scales.weight_zero_points[index];
-  const double code = std::clamp(std::nearbyint(static_cast<double>(x / scale)) + zero_point,
-                                 MinFinite(format.element), MaxFinite(format.element));
-  return {code, scale, zero_point};
-}
-
 OnnxWeight AddOnGrid(OnnxGraph& onnx, const std::string& name, const Format& format,
                      const WeightTensor& tensor, const LayerScales& scales, bool turned) {
-  const WeightOrder order(tensor, IsBlockScaled(format));
-  std::vector<float> values(tensor.values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const Rounded rounded = RoundElement(format, scales, order.row_size(), i, tensor.values[order[i]]);
-    values[order[i]] = static_cast<float>(rounded.value - rounded.zero_point) * rounded.scale;
-  }
+  const WeightOrder order(tensor, format);
+  const std::vector<RoundedElement> rounded =
+      RoundWeight(format, scales, ValuesInOrder(tensor, order, format), order.row_size());
+  std::vector<float> values(rounded.size());
+  for (size_t i = 0; i < values.size(); ++i) values[order[i]] = rounded[i].Dequantized();
   const Layout<float> layout = LayOut(tensor.shape, std::move(values), turned);
   return {onnx.AddFloats(name, layout.dims, layout.values), OnnxTypeName(OnnxType::kFloat)};
 }
@@ -121,15 +94,15 @@ OnnxWeight AddDequantized(OnnxGraph& onnx, const std::string& name, const Format
                           const Carrier& carrier, const WeightTensor& tensor, const LayerScales& scales,
                           bool turned) {
   const bool blocks = IsBlockScaled(format);
-  const WeightOrder order(tensor, blocks);
+  const WeightOrder order(tensor, format);
   const int64_t outputs = tensor.shape[0];
   const auto row_size = static_cast<int64_t>(order.row_size());
   const bool is_float = format.element.kind == ElementKind::kFloat;
-  std::vector<int64_t> codes(tensor.values.size());
-  for (size_t i = 0; i < codes.size(); ++i) {
-    const double value = RoundElement(format, scales, order.row_size(), i, tensor.values[order[i]]).value;
-    codes[i] = carrier.holds_codes && is_float ? Encode(format.element, value)
-                                               : static_cast<int64_t>(value / carrier.unit);
+  std::vector<int64_t> codes;
+  for (const RoundedElement& rounded :
+       RoundWeight(format, scales, ValuesInOrder(tensor, order, format), order.row_size())) {
+    codes.push_back(carrier.holds_codes && is_float ? Encode(format.element, rounded.value)
+                                                    : static_cast<int64_t>(rounded.value / carrier.unit));
   }
   std::vector<float> factors = scales.weight;
   for (float& factor : factors) factor *= static_cast<float>(carrier.unit);

@@ -96,21 +96,11 @@ size_t PackedRowBytes(const Format& format, size_t row_size) {
   return (row_size * static_cast<size_t>(ElementBits(format.element)) + 7) / 8;
 }
 
-PackedTensor PackTensor(const Format& format, const TensorOptions& options, const float* in, size_t rows,
-                        size_t row_size) {
-  // What is stored is the rotated tensor: it is rotated here, and quantised without.
-  Format stored = format;
-  stored.hadamard = 0;
-  std::vector<float> rotated(in, in + rows * row_size);
-  if (format.hadamard != 0) {
-    HadamardRotate(format.hadamard, options.seed, rotated.data(), rotated.data(), rotated.size(), row_size);
-  }
-  const QuantizedTensor quantized = QuantizeTensor(stored, options, rotated.data(), rows, row_size);
-
+PackedTensor PackQuantized(const Format& format, const QuantizedTensor& quantized, size_t rows,
+                           size_t row_size) {
   PackedTensor packed;
   packed.zero_points.assign(quantized.zero_points.begin(), quantized.zero_points.end());
   packed.global_scale = quantized.global_scale;
-  packed.seed = options.seed;
   packed.rows = rows;
   packed.row_size = row_size;
   for (const float decode : quantized.scales) PutScale(format, decode, packed.global_scale, packed.scales);
@@ -130,6 +120,21 @@ PackedTensor PackTensor(const Format& format, const TensorOptions& options, cons
               CodeOf(format.element, value));
     }
   }
+  return packed;
+}
+
+PackedTensor PackTensor(const Format& format, const TensorOptions& options, const float* in, size_t rows,
+                        size_t row_size) {
+  // What is stored is the rotated tensor: it is rotated here, and quantised without.
+  Format stored = format;
+  stored.hadamard = 0;
+  std::vector<float> rotated(in, in + rows * row_size);
+  if (format.hadamard != 0) {
+    HadamardRotate(format.hadamard, options.seed, rotated.data(), rotated.data(), rotated.size(), row_size);
+  }
+  PackedTensor packed =
+      PackQuantized(format, QuantizeTensor(stored, options, rotated.data(), rows, row_size), rows, row_size);
+  packed.seed = options.seed;
   return packed;
 }
 

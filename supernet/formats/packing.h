@@ -41,6 +41,10 @@ struct PackedTensor {
 // Bytes of one row of codes.
 size_t PackedRowBytes(const Format& format, size_t row_size);
 
+// A tensor that is quantised already: `quantized` as QuantizeTensor gives it, but not rotated back.
+PackedTensor PackQuantized(const Format& format, const QuantizedTensor& quantized, size_t rows,
+                           size_t row_size);
+
 PackedTensor PackTensor(const Format& format, const TensorOptions& options, const float* in, size_t rows,
                         size_t row_size);
 

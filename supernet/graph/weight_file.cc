@@ -21,6 +21,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "supernet/formats/check.h"
+#include "supernet/graph/safetensors_writer.h"
 #include "supernet/graph/whole_file.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
@@ -34,7 +35,6 @@ constexpr char kMetadataKey[] = "__metadata__";
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = uint64_t{8} << 20;  // some 50 000 tensors
 constexpr int kMaxHeaderDepth = 2;                       // file > tensor > shape
-constexpr size_t kDataAlignment = 8;                     // as the safetensors library pads its header
 
 absl::Status SystemError(const std::string& action, const std::string& path, int error) {
   return absl::UnavailableError(absl::StrCat("cannot ", action, " \"", path, "\": ", std::strerror(error)));
@@ -52,20 +52,17 @@ std::optional<uint64_t> ElementCount(const std::vector<int64_t>& shape) {
   return count;
 }
 
-std::string HeaderText(const WeightFile& file) {
-  Json header = Json::object();
-  if (!file.metadata.empty()) header[kMetadataKey] = file.metadata;
-  uint64_t offset = 0;
+std::vector<RawTensor> RawTensors(const WeightFile& file) {
+  std::vector<RawTensor> raw;
   for (const auto& [name, tensor] : file.tensors) {
-    PRECIS_CHECK(name != kMetadataKey);
     PRECIS_CHECK(ElementCount(tensor.shape) == tensor.values.size());
-    const uint64_t end = offset + tensor.values.size() * sizeof(float);
-    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
-    offset = end;
+    raw.push_back(
+        {name,
+         "F32",
+         tensor.shape,
+         {reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float)}});
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
-  text.resize((text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment, ' ');
-  return text;
+  return raw;
 }
 
 // Reads one file; every fault names it.
@@ -247,14 +244,15 @@ class Reader {
 
 }  // namespace
 
+std::string WeightFileBytes(const WeightFile& file) {
+  return SafetensorsBytes(RawTensors(file), file.metadata);
+}
+
 absl::Status WriteWeightFile(const WeightFile& file, const std::string& path) {
-  const std::string header = HeaderText(file);  // checks `file` before anything is created
-  const uint64_t length = header.size();
-  std::vector<std::string_view> parts = {{reinterpret_cast<const char*>(&length), sizeof(length)}, header};
-  for (const auto& [name, tensor] : file.tensors) {
-    parts.emplace_back(reinterpret_cast<const char*>(tensor.values.data()),
-                       tensor.values.size() * sizeof(float));
-  }
+  const std::vector<RawTensor> tensors = RawTensors(file);  // checks `file` before anything is created
+  const std::string header = SafetensorsHeader(tensors, file.metadata);
+  std::vector<std::string_view> parts = {header};
+  for (const RawTensor& tensor : tensors) parts.push_back(tensor.bytes);
   return WriteWholeFile(path, parts);
 }
 

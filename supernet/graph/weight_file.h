@@ -23,7 +23,10 @@ struct WeightFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Temporary file beside `path`, fsync, rename: the file is whole or absent. Equal input gives equal bytes.
+// The file's bytes. Equal input gives equal bytes.
+std::string WeightFileBytes(const WeightFile& file);
+
+// Temporary file beside `path`, fsync, rename: the file is whole or absent.
 // UNAVAILABLE with the path and the system's reason.
 absl::Status WriteWeightFile(const WeightFile& file, const std::string& path);
 
