@@ -258,7 +258,7 @@ class CommandLine {
                      "metric of the job by name, \"model_size=30 KiB\"; once for each metric")
         ->allow_extra_args(false)
         ->excludes(candidate);
-    exported->add_option("--format", export_.format, "json, onnx or onnx_fake")->capture_default_str();
+    exported->add_option("--format", export_.format, kExportFormats)->capture_default_str();
     exported->add_option("-o,--output", export_.file, "File to write; standard output if not given");
   }
 

@@ -99,6 +99,9 @@ struct ChooseOptions {
 // The best candidate within another target. FAILED_PRECONDITION, naming what there is, if none is within.
 absl::StatusOr<int> Choose(Session session, const ChooseOptions& options);
 
+inline constexpr char kExportFormats[] =
+    "json, onnx, onnx_fake, onnx_float, packed, safetensors, aimet, aimet_0.6.1, modelopt, torchao, "
+    "neural_compressor or olive";
 struct ExportOptions {
   std::string job;
   std::string candidate;  // number or name; "": the final one, or the one max_costs pick

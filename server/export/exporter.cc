@@ -4,8 +4,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/export/aimet_exporter.h"
 #include "server/export/json_exporter.h"
 #include "server/export/onnx_exporter.h"
+#include "server/export/packed_exporter.h"
+#include "server/export/tool_configs.h"
 #include "supernet/formats/check.h"
 #include "supernet/formats/did_you_mean.h"
 
@@ -30,7 +33,20 @@ const std::vector<Row>& Rows() {
        ExportOnnx},
       {{"onnx_fake",
         "an ONNX model of the same values without QuantizeLinear: FLOAT weights, plain arithmetic", ".onnx"},
-       ExportOnnxFake}};
+       ExportOnnxFake},
+      {{"onnx_float", "the ONNX model in float, whose tensors aimet and olive name", ".onnx"},
+       ExportOnnxFloat},
+      {{"packed", "weights bit by bit with their scales and a manifest, in one safetensors file",
+        ".safetensors"},
+       ExportPacked},
+      {{"safetensors", "the float weights", ".safetensors"}, ExportSafetensors},
+      {{"aimet", "AIMET encodings, version 1.0.0", ".encodings"}, ExportAimet},
+      {{"aimet_0.6.1", "AIMET encodings, version 0.6.1", ".encodings"}, ExportAimet061},
+      {{"modelopt", "NVIDIA Model Optimizer's quant_cfg (0.40 and later), YAML", ".yaml"}, ExportModelOpt},
+      {{"torchao", "torchao's FqnToConfig (0.14 and later), of linear layers", ".json"}, ExportTorchAo},
+      {{"neural_compressor", "Intel Neural Compressor's configuration (3.x, PyTorch)", ".json"},
+       ExportNeuralCompressor},
+      {{"olive", "Microsoft Olive's tensor overrides (0.7 and later)", ".json"}, ExportOlive}};
   return rows;
 }
 

@@ -18,6 +18,7 @@
 #include "server/export/onnx_nodes.h"
 #include "server/export/onnx_weights.h"
 #include "server/export/provenance.h"
+#include "server/export/refusals.h"
 #include "supernet/formats/check.h"
 #include "supernet/graph/node_op.h"
 
@@ -26,33 +27,35 @@ namespace {
 
 using nlohmann::ordered_json;
 
+const Format& Float32() {
+  static const Format format = *ParseFormat("fp32");
+  return format;
+}
+
 constexpr char kInput[] = "input";
 constexpr char kOutput[] = "logits";
 
 absl::Status CheckFormats(const ExportInput& input) {
-  std::vector<std::string> faults;
+  Refusals refusals("ONNX");
   for (size_t i = 0; i < input.plan->layers.size(); ++i) {
     const LayerFormats& formats = input.candidate->assignment.layers[i];
     for (const Format& format : {formats.weight, formats.activation}) {
       const std::string why = WhyNotOnnx(format);
       if (why.empty()) continue;
-      faults.push_back(
-          absl::StrCat("layer ", input.plan->layers[i].name, ": ", FormatName(format), " ", why));
+      refusals.Add(input.plan->layers[i].name, format, why);
       if (formats.weight == formats.activation) break;
     }
   }
-  if (faults.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("ONNX cannot say what this candidate does. ",
-                                                    absl::StrJoin(faults, "; "),
-                                                    ". The json export has everything."));
+  return refusals.Status();
 }
 
 class Writer {
  public:
-  Writer(const ExportInput& input, OnnxStyle style, const std::vector<LayerScales>& scales)
+  Writer(const ExportInput& input, OnnxStyle style, bool is_float, const std::vector<LayerScales>& scales)
       : input_(input),
         graph_(input.plan->graph),
         style_(style),
+        is_float_(is_float),
         scales_(scales),
         onnx_(graph_.name()),
         values_(graph_.nodes().size()) {}
@@ -140,7 +143,8 @@ class Writer {
 
   absl::Status AddQuantized(NodeId id, size_t index) {
     const Node& node = graph_.node(id);
-    const LayerFormats& formats = input_.candidate->assignment.layers[index];
+    const LayerFormats formats =
+        is_float_ ? LayerFormats{Float32(), Float32()} : input_.candidate->assignment.layers[index];
     const LayerScales& scales = scales_[index];
     const OnnxValue x = Operand(node, false, formats.activation, scales.activation,
                                 input_.plan->layers[index].nonnegative_input);
@@ -169,45 +173,24 @@ class Writer {
       const LayerFormats& formats = input_.candidate->assignment.layers[i];
       ordered_json layer = {{"weight", FormatName(formats.weight)},
                             {"activation", FormatName(formats.activation)}};
-      if (!carriers_[i].empty()) layer["weight_stored_as"] = carriers_[i];
+      if (!carriers_[i].empty() && !is_float_) layer["weight_stored_as"] = carriers_[i];
       layers[input_.plan->layers[i].name] = std::move(layer);
     }
     return layers.dump();
   }
 
   std::vector<std::pair<std::string, std::string>> Metadata() const {
-    const search::Plan& plan = *input_.plan;
-    std::vector<std::pair<std::string, std::string>> entries = {
-        {"precis.job", input_.job_name},
-        {"precis.candidate", absl::StrCat(input_.job_name, "/candidates/", input_.candidate->number)},
-        {"precis.server_version", input_.server_version},
-        {"precis.worker_version", input_.worker_version},
-        {"precis.plan_fingerprint", plan.fingerprint},
-        {"precis.weights_sha256", input_.weights_sha256},
-        {"precis.data_set", plan.dataset.name},
-        {"precis.layers", LayersText()},
-        {"precis.labels", ordered_json(plan.dataset.labels).dump()},
-        {"precis.layout", "NCHW"},
-        {"precis.channel_order", ChannelOrderName(plan)}};
-    if (!plan.spec.model.path.empty()) entries.emplace_back("precis.model_file", ModelFileName(plan));
-    const auto add_quality = [&](const std::string& split, const Quality& quality) {
-      entries.emplace_back(absl::StrCat("precis.", split, "_accuracy"), absl::StrCat(quality.accuracy));
-      entries.emplace_back(absl::StrCat("precis.", split, "_images"), absl::StrCat(quality.images));
-    };
-    add_quality("search", input_.candidate->search);
-    if (input_.candidate->test.has_value()) add_quality("test", *input_.candidate->test);
-    if (!input_.architecture.empty()) entries.emplace_back("precis.architecture", input_.architecture);
-    for (const char* const key : {"pixel_mean", "pixel_stddev"}) {
-      const auto found = input_.weights->metadata.find(key);
-      if (found != input_.weights->metadata.end())
-        entries.emplace_back(absl::StrCat("precis.", key), found->second);
-    }
+    std::vector<std::pair<std::string, std::string>> entries = ProvenanceEntries(input_);
+    if (is_float_)
+      std::erase_if(entries, [](const auto& entry) { return entry.first.ends_with("_accuracy"); });
+    entries.emplace_back("precis.layers", LayersText());
     return entries;
   }
 
   const ExportInput& input_;
   const ModelGraph& graph_;
   OnnxStyle style_;
+  bool is_float_;  // formats are noted, and nothing is rounded
   const std::vector<LayerScales>& scales_;
   OnnxGraph onnx_;
   std::vector<OnnxValue> values_;  // by node
@@ -217,12 +200,12 @@ class Writer {
   std::vector<std::string> carriers_;  // by layer
 };
 
-absl::StatusOr<std::string> Export(const ExportInput& input, OnnxStyle style) {
-  if (absl::Status fits = CheckFormats(input); !fits.ok()) return fits;
+absl::StatusOr<std::string> Export(const ExportInput& input, OnnxStyle style, bool is_float = false) {
+  if (absl::Status fits = CheckFormats(input); !is_float && !fits.ok()) return fits;
   const absl::StatusOr<std::vector<LayerScales>> scales =
       ComputeScales(*input.plan, *input.candidate, *input.weights);
   if (!scales.ok()) return scales.status();
-  return Writer(input, style, *scales).Write();
+  return Writer(input, style, is_float, *scales).Write();
 }
 
 }  // namespace
@@ -233,6 +216,10 @@ absl::StatusOr<std::string> ExportOnnx(const ExportInput& input) {
 
 absl::StatusOr<std::string> ExportOnnxFake(const ExportInput& input) {
   return Export(input, OnnxStyle::kArithmetic);
+}
+
+absl::StatusOr<std::string> ExportOnnxFloat(const ExportInput& input) {
+  return Export(input, OnnxStyle::kArithmetic, true);
 }
 
 }  // namespace precis::server

@@ -27,5 +27,8 @@ namespace precis::server {
 // RESOURCE_EXHAUSTED for a model of more than 2 GiB.
 absl::StatusOr<std::string> ExportOnnx(const ExportInput& input);
 absl::StatusOr<std::string> ExportOnnxFake(const ExportInput& input);
+// The network in float, with the weights that the search left, not rounded: what the exports for other tools
+// (aimet, olive) name the tensors of.
+absl::StatusOr<std::string> ExportOnnxFloat(const ExportInput& input);
 
 }  // namespace precis::server

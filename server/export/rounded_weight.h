@@ -22,6 +22,7 @@ class WeightOrder {
   // Channels last where the format needs it.
   WeightOrder(const WeightTensor& tensor, const Format& format);
 
+  bool channels_last() const { return channels_last_; }
   size_t row_size() const { return inputs_ * positions_; }
 
   // Where element i of the order is in the tensor.

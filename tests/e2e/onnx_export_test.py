@@ -56,6 +56,19 @@ class OnnxExportTest(harness.EndToEndTest):
             correct = round(measured["accuracy"] * 10000)
             print(f"{style}: {result['correct']} right, measured {correct}")
             self.assertLessEqual(abs(result["correct"] - correct), WITHIN, style)
+        self.check_other_exports(name)
+
+    def check_other_exports(self, name):
+        sizes = {}
+        for form in ("onnx_float", "packed", "safetensors"):
+            file = self.folder / f"export.{form}"
+            self.precis("export", name, "--format", form, "-o", file, code=0)
+            sizes[form] = file.stat().st_size
+        self.assertLess(sizes["packed"], 0.4 * sizes["safetensors"], "weights of 2 to 8 bits")
+        refused = self.precis("export", name, "--format", "aimet", "-o", self.folder / "refused").err
+        for layer in ("stage1.block0.conv2", "stage2.block0.conv1"):
+            self.assertIn(f"layer {layer}: ", refused)
+        self.assertFalse((self.folder / "refused").exists())
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class ExportFixture {
     return input;
   }
 
-  // All tensors in their own shapes, batch statistics, and formats that every export can say.
+  // All tensors in their own shapes, batch statistics, and formats that onnx can say.
   void MakeWhole() {
     for (LayerFormats& formats : candidate_.assignment.layers) formats.weight.hadamard = 0;
     for (const ParameterInfo& parameter : plan_->graph.Parameters()) Fill(parameter.name, parameter.shape);
