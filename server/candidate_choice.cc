@@ -100,30 +100,29 @@ grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
   if (!job.ok()) return ToGrpcStatus(job.status());
   absl::StatusOr<int64_t> metric = FindMetric(request->metric(), job->plan);
   if (!metric.ok()) return ToGrpcStatus(metric.status());
-  absl::StatusOr<std::vector<search::Candidate>> all = AllCandidates(*store_, job->id, false);
-  if (!all.ok()) return ToGrpcStatus(all.status());
+  const absl::StatusOr<JobFront> front = fronts_->Front(job->id, *metric, request->feasible_only());
+  if (!front.ok()) return ToGrpcStatus(front.status());
   response->set_metric(job->plan.cost_names[static_cast<size_t>(*metric)]);
 
   search::ParetoPoint reference = {request->reference_cost(), request->reference_accuracy()};
-  if (!request->has_reference_cost()) {
-    for (const search::ParetoPoint& point : PointsOf(*all, *metric)) {
-      reference.cost = std::max(reference.cost, point.cost);
-    }
-  }
-  if (request->feasible_only()) {
-    std::erase_if(*all, [](const search::Candidate& candidate) { return !candidate.feasible; });
-  }
-  const std::vector<search::ParetoPoint> points = PointsOf(*all, *metric);
+  if (!request->has_reference_cost()) reference.cost = front->dearest;
+  // Hypervolume, knee and what is cheapest near the best are decided on the front alone.
+  std::vector<search::ParetoPoint> points;
   const std::shared_ptr<const ElasticNetwork> network = NetworkOf(*job);
-  for (const size_t index : search::ParetoFront(points)) {
-    *response->add_candidates() = CandidateToWire(job->id, job->plan, (*all)[index], network.get());
+  for (const FrontPoint& point : front->points) {
+    points.push_back({point.cost, point.accuracy});
+    const absl::StatusOr<Page<search::Candidate>> found =
+        store_->QueryCandidates({.job_id = job->id, .number = point.number});
+    if (!found.ok()) return ToGrpcStatus(found.status());
+    for (const search::Candidate& candidate : found->items)
+      *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, network.get());
   }
   const double rectangle = reference.cost * (1 - reference.quality);
   response->set_hypervolume(rectangle > 0 ? search::Hypervolume(points, reference) / rectangle : 0);
   response->set_reference_cost(reference.cost);
   response->set_reference_accuracy(reference.quality);
   const auto name = [&](std::optional<size_t> index) {
-    return index ? CandidateResourceName(job->id, (*all)[*index].number) : "";
+    return index ? CandidateResourceName(job->id, front->points[*index].number) : "";
   };
   response->set_knee(name(search::KneePoint(points)));
   if (request->has_within_points()) {

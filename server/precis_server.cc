@@ -36,7 +36,7 @@ PrecisServer::PrecisServer(const JobManagerOptions& options, std::unique_ptr<Sto
                            std::unique_ptr<Launcher> launcher, std::unique_ptr<Doors> doors,
                            const ServingLimits& limits)
     : metrics_(std::make_shared<ServerMetrics>(options.data_dir)),
-      store_(std::make_unique<MeasuredStore>(std::move(store), metrics_.get())),
+      store_(std::make_unique<FrontStore>(std::make_unique<MeasuredStore>(std::move(store), metrics_.get()))),
       launcher_(std::move(launcher)),
       doors_(std::move(doors)),
       limits_(limits),

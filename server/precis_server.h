@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "server/doors.h"
 #include "server/event_hub.h"
+#include "server/front_store.h"
 #include "server/job_manager.h"
 #include "server/launcher/launcher.h"
 #include "server/listen_address.h"
@@ -60,7 +61,7 @@ class PrecisServer {
 
   // In this order, so that each outlives those below that use it.
   const std::shared_ptr<ServerMetrics> metrics_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<FrontStore> store_;
   std::unique_ptr<Launcher> launcher_;
   const std::unique_ptr<Doors> doors_;
   const ServingLimits limits_;

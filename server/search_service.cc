@@ -45,10 +45,11 @@ grpc::Status InvalidJob(grpc::ServerContext* context, search::Violations violati
 
 }  // namespace
 
-SearchServiceImpl::SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub,
+SearchServiceImpl::SearchServiceImpl(FrontStore* store, JobManager* manager, EventHub* hub,
                                      WatchSlots* watch_slots, const std::string& data_dir,
                                      const DataRoots* data_roots)
     : store_(store),
+      fronts_(store),
       manager_(manager),
       hub_(hub),
       watch_slots_(watch_slots),

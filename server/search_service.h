@@ -12,9 +12,9 @@
 #include "precis/v1/search_service.grpc.pb.h"
 #include "server/data_roots.h"
 #include "server/event_hub.h"
+#include "server/front_store.h"
 #include "server/job_files.h"
 #include "server/job_manager.h"
-#include "server/store/store.h"
 #include "server/watch_slots.h"
 
 namespace precis::server {
@@ -23,7 +23,7 @@ class SearchServiceImpl final
     : public v1::SearchService::WithCallbackMethod_WatchJob<v1::SearchService::Service> {
  public:
   // All must outlive the service.
-  SearchServiceImpl(Store* store, JobManager* manager, EventHub* hub, WatchSlots* watch_slots,
+  SearchServiceImpl(FrontStore* store, JobManager* manager, EventHub* hub, WatchSlots* watch_slots,
                     const std::string& data_dir, const DataRoots* data_roots);
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
@@ -71,6 +71,7 @@ class SearchServiceImpl final
   grpc::Status Ask(const std::string& name, Request request, v1::Job* response);
 
   Store* const store_;
+  FrontStore* const fronts_;  // the same
   JobManager* const manager_;
   EventHub* const hub_;
   WatchSlots* const watch_slots_;

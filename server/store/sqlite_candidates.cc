@@ -126,6 +126,52 @@ absl::StatusOr<Sizes> ReadSizes(Connection& connection, const std::string& job_i
   return sizes;
 }
 
+// One walk along the keys of both tables.
+absl::StatusOr<Page<search::Candidate>> ReadPoints(Connection& connection, const CandidateQuery& query,
+                                                   int64_t costs) {
+  CandidateQuery by_number = query;
+  by_number.order = CandidateOrder::kNumber;
+  by_number.descending = false;
+  int64_t after = 0;
+  if (!query.after_key.empty()) {
+    const absl::StatusOr<CandidateKey> key = ReadCandidateKey(by_number);
+    if (!key.ok()) return key.status();
+    after = key->number;
+  }
+  Statement select = connection.Prepare(absl::StrCat(
+      "SELECT c.number, c.search_accuracy, c.search_loss, c.search_images, c.feasible, k.value FROM "
+      "candidates c JOIN candidate_costs k ON k.job_id = c.job_id AND k.number = c.number WHERE c.job_id = ? "
+      "AND c.number > ?",
+      query.feasible_only ? " AND c.feasible = 1" : "", " ORDER BY c.number, k.position LIMIT ?"));
+  select.Bind(query.job_id, after, (static_cast<int64_t>(query.limit) + 1) * costs);
+  Page<search::Candidate> page;
+  absl::StatusOr<bool> row = select.Step();
+  while (row.ok() && *row) {
+    if (page.items.size() == static_cast<size_t>(query.limit)) {
+      page.more = true;
+      break;
+    }
+    search::Candidate& candidate = page.items.emplace_back();
+    for (int64_t i = 0; i < costs && row.ok() && *row; ++i, row = select.Step()) {
+      candidate.number = select.Int();
+      candidate.search.accuracy = select.Double();
+      candidate.search.loss = select.Double();
+      candidate.search.images = select.Int();
+      candidate.feasible = select.Bool();
+      candidate.costs.push_back(select.Double());
+    }
+    if (row.ok() && static_cast<int64_t>(candidate.costs.size()) != costs)
+      return absl::DataLossError(absl::StrCat("store: candidate ", candidate.number, " is incomplete"));
+  }
+  if (!row.ok()) return row.status();
+  if (!select.status().ok()) return select.status();
+  if (!page.items.empty()) {
+    const int64_t last = page.items.back().number;
+    page.last_key = WriteCandidateKey(by_number, {static_cast<double>(last), last});
+  }
+  return page;
+}
+
 }  // namespace
 
 absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
@@ -162,6 +208,7 @@ absl::Status PutCandidateRows(Connection& connection, const std::string& job_id,
 absl::StatusOr<Page<search::Candidate>> ReadCandidates(Connection& connection, const CandidateQuery& query) {
   const absl::StatusOr<Sizes> sizes = ReadSizes(connection, query.job_id);
   if (!sizes.ok()) return sizes.status();
+  if (query.points_only) return ReadPoints(connection, query, sizes->costs);
   if (query.order == CandidateOrder::kCost && (query.cost_index < 0 || query.cost_index >= sizes->costs)) {
     return absl::InvalidArgumentError(absl::StrCat("the job has no cost number ", query.cost_index));
   }

@@ -48,6 +48,10 @@ struct CandidateQuery {
   CandidateOrder order = CandidateOrder::kNumber;
   bool descending = false;  // ties by rising number either way
   int64_t cost_index = 0;   // kCost: which of the job's costs
+  // Candidates with number, quality on the search split, feasible and costs alone, all else as a new
+  // Candidate has it; for whoever reads very many. In kNumber's order whatever `order` says, and not of one
+  // number.
+  bool points_only = false;
   std::string after_key = {};
   int limit = 1000;
 };

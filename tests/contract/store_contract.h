@@ -264,6 +264,44 @@ TEST_P(StoreContract, ACandidateMeasuredAgainReplacesItself) {
   EXPECT_EQ(Events("a").size(), 5u);
 }
 
+TEST_P(StoreContract, PointsAreTheCandidatesWithoutTheRest) {
+  RunningJob("a");
+  std::vector<search::Candidate> all;
+  for (int64_t number = 1; number <= 7; ++number) {
+    all.push_back(SampleCandidate(number));
+    all.back().costs = {static_cast<double>(number), 0.5};
+  }
+  all[2].search.loss = std::numeric_limits<double>::quiet_NaN();
+  ASSERT_TRUE(store_->AppendBatch("a", {.number = 1, .candidates = all}).ok());
+  for (const bool feasible_only : {false, true}) {
+    for (const int limit : {1, 3, 7, 8}) {
+      CandidateQuery query{
+          .job_id = "a", .feasible_only = feasible_only, .points_only = true, .limit = limit};
+      std::vector<std::string> seen;
+      std::vector<std::string> expected;
+      const auto text = [](const search::Candidate& each) {
+        return absl::StrCat(each.number, " ", QualityText(each.search), " ", each.feasible, " ",
+                            ExactText(each.costs.at(0)), " ", ExactText(each.costs.at(1)), " ",
+                            each.costs.size());
+      };
+      for (const search::Candidate& each : all) {
+        if (each.feasible || !feasible_only) expected.push_back(text(each));
+      }
+      for (bool more = true; more;) {
+        const absl::StatusOr<Page<search::Candidate>> page = store_->QueryCandidates(query);
+        ASSERT_TRUE(page.ok()) << page.status();
+        EXPECT_LE(page->items.size(), static_cast<size_t>(limit));
+        for (const search::Candidate& each : page->items) seen.push_back(text(each));
+        query.after_key = page->last_key;
+        more = page->more;
+      }
+      EXPECT_EQ(seen, expected) << feasible_only << " " << limit;
+    }
+  }
+  EXPECT_EQ(store_->QueryCandidates({.job_id = "b", .points_only = true}).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
 TEST_P(StoreContract, PagesJobsInBothOrdersWithTies) {
   std::vector<std::string> ids;
   for (int i = 0; i < 7; ++i) {
