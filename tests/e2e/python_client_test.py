@@ -4,9 +4,7 @@ the faults of a bad job as data."""
 import harness
 import hashlib
 import json
-import subprocess
-import sys
-import tempfile
+import stubs
 import unittest
 
 import grpc
@@ -14,22 +12,10 @@ import grpc
 DEADLINE_S = 60
 
 
-def generate(folder):
-    """Messages and stubs for Python, by protoc and gRPC's plugin (Debian's python3-grpc-tools is too old for
-    `optional`)."""
-    protos = sorted((harness.ROOT / "proto/precis/v1").glob("*.proto"))
-    plugin = subprocess.run(["which", "grpc_python_plugin"], check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run(["protoc", f"--proto_path={harness.ROOT / 'proto'}", f"--python_out={folder}",
-                    f"--grpc_out={folder}", f"--plugin=protoc-gen-grpc={plugin}", *map(str, protos)], check=True)
-    sys.path.insert(0, folder)
-
-
 class PythonClientTest(harness.EndToEndTest):
     @classmethod
     def setUpClass(cls):
-        generated = tempfile.TemporaryDirectory(prefix="precis_stubs_")
-        cls.addClassCleanup(generated.cleanup)
-        generate(generated.name)
+        stubs.generate(cls)
         # pylint: disable=import-outside-toplevel,import-error
         from precis.v1 import candidate_pb2, job_pb2, search_service_pb2, search_service_pb2_grpc
         cls.candidates, cls.jobs, cls.messages, cls.services = (candidate_pb2, job_pb2, search_service_pb2,
