@@ -90,6 +90,9 @@ absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job, const std::string& m
   job.id = ids_.Make(job.created_us / 1000, RandomBits());
   if (!model_bytes.empty()) {
     if (absl::Status kept = files_.KeepModel(job.id, model_bytes); !kept.ok()) return kept;
+    job.files = {{.name = JobFiles::kModelFile,
+                  .bytes = static_cast<int64_t>(model_bytes.size()),
+                  .sha256 = Sha256Hex(model_bytes)}};
   }
   absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
   if (!stored.ok() || stored->id != job.id) {
@@ -169,6 +172,8 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
       return absl::InvalidArgumentError(
           absl::StrCat("the final candidate ", outcome->final_candidate, " was never reported"));
     }
+    absl::StatusOr<std::vector<FileRecord>> files = files_.Describe(job_id);
+    if (!files.ok()) return files.status();
     absl::StatusOr<JobRecord> job =
         store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
           if (IsTerminal(record.state)) return Disposition::kKeep;
@@ -180,6 +185,7 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
           record.notice.clear();
           if (cancelled) return Disposition::kKeep;
           record.result = *outcome;
+          record.files = *files;
           if (!worker_version.empty()) record.worker_version = worker_version;
           return Disposition::kKeep;
         });

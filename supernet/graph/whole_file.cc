@@ -36,11 +36,7 @@ int WriteContents(int descriptor, const std::vector<std::string_view>& parts) {
 // A rename is durable once its folder is.
 void SyncFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
+  SyncFolder(slash == std::string::npos ? "." : path.substr(0, slash + 1));
 }
 
 absl::Status CannotWrite(const std::string& path, int error) {
@@ -48,6 +44,13 @@ absl::Status CannotWrite(const std::string& path, int error) {
 }
 
 }  // namespace
+
+void SyncFolder(const std::string& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  fsync(descriptor);
+  close(descriptor);
+}
 
 absl::Status WriteWholeFile(const std::string& path, const std::vector<std::string_view>& parts) {
   std::string temporary = path + ".XXXXXX";
