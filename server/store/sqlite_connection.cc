@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "supernet/formats/check.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -260,7 +261,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  PRECIS_FAILPOINT("store/changed");
   absl::Status status = connection_->Prepare("COMMIT").Run();
+  PRECIS_FAILPOINT("store/committed");
   if (status.ok()) connection_ = nullptr;
   return status;
 }

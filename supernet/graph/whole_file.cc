@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis {
 namespace {
@@ -30,6 +31,7 @@ int WriteContents(int descriptor, const std::vector<std::string_view>& parts) {
   for (const std::string_view part : parts) {
     if (const int error = WriteAll(descriptor, part); error != 0) return error;
   }
+  PRECIS_FAILPOINT("file/written");
   return fsync(descriptor) != 0 ? errno : 0;
 }
 
@@ -59,11 +61,13 @@ absl::Status WriteWholeFile(const std::string& path, const std::vector<std::stri
   int error = WriteContents(descriptor, parts);
   if (error == 0 && fchmod(descriptor, 0644) != 0) error = errno;
   if (close(descriptor) != 0 && error == 0) error = errno;
+  PRECIS_FAILPOINT("file/synchronised");
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) {
     unlink(temporary.c_str());
     return CannotWrite(path, error);
   }
+  PRECIS_FAILPOINT("file/renamed");
   SyncFolderOf(path);
   return absl::OkStatus();
 }
