@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/admin_command_line.h"
 #include "client/commands.h"
 #include "client/exit_codes.h"
 #include "client/job_file.h"
@@ -33,15 +34,6 @@ constexpr char kFooter[] =
     "\nJOB is jobs/ID, ID, the beginning of an ID, or latest.\n"
     "More: precis help exit-codes | environment | job-file | json\n";
 
-OutputFormat OutputFormatFrom(const std::string& name) {
-  static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::kTable},
-                                                               {"wide", OutputFormat::kWide},
-                                                               {"json", OutputFormat::kJson},
-                                                               {"csv", OutputFormat::kCsv}};
-  const auto found = kFormats.find(name);
-  return found == kFormats.end() ? OutputFormat::kTable : found->second;
-}
-
 std::chrono::milliseconds Milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
@@ -63,7 +55,7 @@ class CommandLine {
     AddCandidateCommands();
     AddCatalogueCommands();
     AddFormatCommands();
-    AddAdminCommands();
+    commands_.emplace_back(admin_.AddTo(app_), [this](Session session) { return admin_.Run(session); });
     help_ = app_.add_subcommand("help", "Help on a command, or on exit-codes, environment, job-file, json");
     help_->add_option("TOPIC", topic_);
   }
@@ -333,44 +325,6 @@ class CommandLine {
     AddOutput(quantize, {"table", "json"});
   }
 
-  void AddAdminCommands() {
-    CLI::App* admin = Add("admin", "Tokens and the audit of a server",
-                          [this](Session session) { return admin_command_(session); });
-    admin->require_subcommand(1);
-    const auto add = [this](CLI::App* parent, const char* name, const char* description, Command command) {
-      CLI::App* added = parent->add_subcommand(name, description);
-      added->fallthrough();
-      added->callback([this, command = std::move(command)] { admin_command_ = command; });
-      return added;
-    };
-    CLI::App* token = admin->add_subcommand("token", "Who may call");
-    token->fallthrough();
-    token->require_subcommand(1);
-    CLI::App* create = add(token, "create", "Make a token and print it, this once", [this](Session session) {
-      create_token_.output = OutputFormatFrom(output_);
-      return CreateToken(session, create_token_);
-    });
-    create->add_option("NAME", create_token_.name, "Of whom or what it is for, as in ci")->required();
-    create->add_option("--role", create_token_.role, "read; submit: jobs too; admin: tokens and audit too")
-        ->check(CLI::IsMember({"read", "submit", "admin"}))
-        ->required();
-    create->add_option("--expires", create_token_.expires,
-                       "As in 90d, 12h or 2027-01-31; never if not given");
-    AddOutput(create, {"table", "json"});
-    CLI::App* list = add(token, "list", "All tokens, without the tokens themselves",
-                         [this](Session session) { return ListTokens(session, OutputFormatFrom(output_)); });
-    AddOutput(list, {"table", "json", "csv"});
-    CLI::App* revoke = add(token, "revoke", "Let no call with a token in any more",
-                           [this](Session session) { return RevokeToken(session, token_name_); });
-    revoke->add_option("NAME", token_name_, "As list has it")->required();
-    CLI::App* audit =
-        add(admin, "audit", "What was changed and what was refused, newest first",
-            [this](Session session) { return Audit(session, limit_, OutputFormatFrom(output_)); });
-    audit->add_option("--limit", limit_, "At most so many, 10000 at most; 0 is 100")
-        ->check(CLI::NonNegativeNumber);
-    AddOutput(audit, {"table", "json", "csv"});
-  }
-
   absl::StatusOr<int> SubmitFrom(Session session) {
     submit_.watching.patience = Milliseconds(patience_s_);
     submit_.output = OutputFormatFrom(output_);
@@ -457,9 +411,7 @@ class CommandLine {
   std::vector<std::pair<CLI::App*, Command>> commands_;
   std::string server_;
   AccessOptions access_;
-  Command admin_command_;
-  CreateTokenOptions create_token_;
-  std::string token_name_;
+  AdminCommandLine admin_;
   double timeout_s_ = 10;
   double patience_s_ = 60;
   std::string topic_;

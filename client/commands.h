@@ -162,6 +162,14 @@ struct CreateTokenOptions {
 absl::StatusOr<int> CreateToken(Session session, const CreateTokenOptions& options);
 absl::StatusOr<int> ListTokens(Session session, OutputFormat output);
 absl::StatusOr<int> RevokeToken(Session session, const std::string& name);
+// Writes to a new folder on the server's machine; a relative path is this machine's, so only a server on a
+// loopback address gets one. Waits for as long as it takes, an hour at most. kExitUsage, with the faults on
+// environment.err, if what was copied had any.
+absl::StatusOr<int> Backup(Session session, const std::string& path, OutputFormat output);
+// kExitOk if the server's data have no faults, else kExitUsage. Waits likewise.
+absl::StatusOr<int> CheckData(Session session, OutputFormat output);
+// Restoring is precisd's: says how, on environment.err. kExitUsage, since nothing was restored.
+absl::StatusOr<int> ExplainRestore(Session session, const std::string& path, const std::string& data_dir);
 // Newest first.
 absl::StatusOr<int> Audit(Session session, int64_t limit, OutputFormat output);
 

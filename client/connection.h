@@ -5,6 +5,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -39,13 +40,20 @@ class Connection {
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
-    return CallOn(*stub_, method, request);
+    return CallOn(*stub_, method, request, timeout_);
   }
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (AdminStub::*method)(grpc::ClientContext*, const Request&,
                                                                   Response*),
                                 const Request& request) {
-    return CallOn(*admin_stub_, method, request);
+    return CallOn(*admin_stub_, method, request, timeout_);
+  }
+  // Waits for `patience`, if that is longer than the deadline of others.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (AdminStub::*method)(grpc::ClientContext*, const Request&,
+                                                                  Response*),
+                                const Request& request, std::chrono::milliseconds patience) {
+    return CallOn(*admin_stub_, method, request, std::max(timeout_, patience));
   }
 
   // Gives a call the token. For calls that are not made by Call.
@@ -61,10 +69,10 @@ class Connection {
   absl::StatusOr<Response> CallOn(AnyStub& stub,
                                   grpc::Status (AnyStub::*method)(grpc::ClientContext*, const Request&,
                                                                   Response*),
-                                  const Request& request) {
+                                  const Request& request, std::chrono::milliseconds timeout) {
     grpc::ClientContext context;
     Prepare(context);
-    context.set_deadline(std::chrono::system_clock::now() + timeout_);
+    context.set_deadline(std::chrono::system_clock::now() + timeout);
     Response response;
     const grpc::Status status = (stub.*method)(&context, request, &response);
     if (!status.ok()) return FromGrpc(status, &context);

@@ -14,7 +14,8 @@ inline constexpr char kExitCodesHelp[] =
     R"(Exit codes
     0  done; for submit --watch and watch: the job succeeded
     1  a mistake on this side: command line, job file (whoever found the fault, this program or the
-       server), or a local file that cannot be read or written; doctor: something is FAIL
+       server), or a local file that cannot be read or written; doctor: something is FAIL;
+       admin backup, admin check: data have faults
     2  the job that was watched failed
     3  the job that was watched was cancelled
   130  watching was interrupted with Ctrl-C; the job goes on

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -150,6 +151,15 @@ ordered_json MessageToJson(const Message& message) {
 
 std::string JsonDocument(const ordered_json& json) {
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+OutputFormat OutputFormatFrom(const std::string& name) {
+  static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::kTable},
+                                                               {"wide", OutputFormat::kWide},
+                                                               {"json", OutputFormat::kJson},
+                                                               {"csv", OutputFormat::kCsv}};
+  const auto found = kFormats.find(name);
+  return found == kFormats.end() ? OutputFormat::kTable : found->second;
 }
 
 std::string ExactNumber(double value) {

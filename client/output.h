@@ -24,6 +24,9 @@ enum class OutputFormat {
   kCsv,
 };
 
+// "table", "wide", "json", "csv"; anything else is a table.
+OutputFormat OutputFormatFrom(const std::string& name);
+
 struct Column {
   std::string name;
   bool right = false;  // numbers
@@ -78,6 +81,7 @@ inline constexpr char kJsonHelp[] =
                                  "display_name", "hypervolume", "knee"}], "rows": [{"cost", "accuracies"}]}
     admin token create           {"token": Token, "secret"}
     admin token list             array of Token            admin audit      array of AuditRecord
+    admin backup                 a CreateBackupResponse    admin check      a CheckDataResponse
     costs                        {"costs": [CostMetric]}
     models                       {"models": [ModelInfo], "datasets": [DatasetInfo]}
     version                      {"client", "server_address", "server": ServerInfo or null}

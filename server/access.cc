@@ -31,6 +31,8 @@ const std::map<std::string, Access, std::less<>>& AccessTable() {
       {"/precis.v1.AdminService/ListTokens", Access::kAdmin},
       {"/precis.v1.AdminService/RevokeToken", Access::kAdmin},
       {"/precis.v1.AdminService/ListAuditRecords", Access::kAdmin},
+      {"/precis.v1.AdminService/CreateBackup", Access::kAdmin},
+      {"/precis.v1.AdminService/CheckData", Access::kAdmin},
       {"/precis.v1.WorkerService/StartWork", Access::kWorker},
       {"/precis.v1.WorkerService/ReportBatch", Access::kWorker},
       {"/precis.v1.WorkerService/FinishWork", Access::kWorker},

@@ -15,7 +15,7 @@ enum class Access {
   kOpen,    // anyone, so that load balancers may ask for health
   kRead,    // a token, as are the next two
   kSubmit,  // changes jobs
-  kAdmin,   // changes who may call
+  kAdmin,   // changes who may call; backups
   kWorker,  // a worker's secret, which the WorkerService itself checks against the job
   kDenied,  // nobody: not a call we know
 };

@@ -45,6 +45,9 @@ const std::map<std::string, Change, std::less<>>& Changes() {
         },
         Nothing}},
       {"/precis.v1.AdminService/RevokeToken", {Name<v1::RevokeTokenRequest>, Nothing}},
+      {"/precis.v1.AdminService/CreateBackup",
+       {[](const void* request) { return static_cast<const v1::CreateBackupRequest*>(request)->path(); },
+        Nothing}},
   };
   return *changes;
 }

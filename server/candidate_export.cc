@@ -41,6 +41,16 @@ absl::Status CheckArchitecture(const WeightFile& weights, const ElasticNetwork& 
                    "answer's alone: export the answer, or submit a job without space.architecture."));
 }
 
+// Against what was recorded when the job succeeded, if it was.
+absl::Status CheckUnchanged(const JobRecord& job, const std::string& path, const std::string& sha256) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  const auto known =
+      std::ranges::find_if(job.files, [&](const FileRecord& file) { return file.name == name; });
+  if (known == job.files.end() || known->sha256 == sha256) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(path, " has changed since the job succeeded. Restore it from a backup."));
+}
+
 }  // namespace
 
 absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files, const JobRecord& job,
@@ -69,6 +79,7 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
 
   absl::StatusOr<std::string> weights_sha256 = Sha256HexOfFile(weights_path);
   if (!weights_sha256.ok()) return weights_sha256.status();
+  if (absl::Status same = CheckUnchanged(job, weights_path, *weights_sha256); !same.ok()) return same;
 
   // Of a network that is cut out of a larger one nothing else is exported.
   search::Plan cut_plan = **plan;

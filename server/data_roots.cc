@@ -34,7 +34,7 @@ std::string Plain(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<DataRoots> DataRoots::Only(const std::vector<std::string>& folders) {
+absl::StatusOr<DataRoots> DataRoots::Only(const std::vector<std::string>& folders, absl::string_view option) {
   DataRoots roots;
   roots.restricted_ = true;
   std::vector<std::string> faults;
@@ -43,7 +43,7 @@ absl::StatusOr<DataRoots> DataRoots::Only(const std::vector<std::string>& folder
     const fs::path resolved = fs::canonical(folder, error);
     if (error || !fs::is_directory(resolved, error)) {
       faults.push_back(
-          absl::StrCat("--data-root ", folder, ": ", error ? error.message() : "it is not a folder", "."));
+          absl::StrCat(option, " ", folder, ": ", error ? error.message() : "it is not a folder", "."));
       continue;
     }
     roots.folders_.push_back(resolved.string());

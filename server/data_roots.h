@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "search/job_spec.h"
 #include "search/violation.h"
 
@@ -22,8 +23,9 @@ class DataRoots {
   // No roots: every path that the process can read, as is right where only its own user can ask.
   DataRoots() = default;
   // Just these folders, as absolute paths with links resolved; none at all: no path is allowed.
-  // INVALID_ARGUMENT, naming every one that is not a folder.
-  static absl::StatusOr<DataRoots> Only(const std::vector<std::string>& folders);
+  // INVALID_ARGUMENT, naming every one that is not a folder; `option` is where they come from.
+  static absl::StatusOr<DataRoots> Only(const std::vector<std::string>& folders,
+                                        absl::string_view option = "--data-root");
 
   bool restricted() const { return restricted_; }
   const std::vector<std::string>& folders() const { return folders_; }

@@ -34,6 +34,12 @@ void AddDoorOptions(CLI::App& app, DoorOptions& options) {
          "none on others")
       ->allow_extra_args(false)
       ->group(kGroup);
+  app.add_option(
+         "--backup-root", options.backup_roots,
+         "A folder in which precis admin backup may make folders; repeatable. Without: any on a loopback "
+         "address, none on others")
+      ->allow_extra_args(false)
+      ->group(kGroup);
   app.add_option("--audit-records", options.audit_records,
                  "So many changes are kept in the audit, and so many refused calls")
       ->check(CLI::Range(1, 100000000))
@@ -67,6 +73,8 @@ absl::Status CheckDoors(const ListenAddress& address, const DoorOptions& options
   }
   const absl::StatusOr<DataRoots> roots = DataRoots::Only(options.data_roots);
   if (!roots.ok()) faults.emplace_back(roots.status().message());
+  const absl::StatusOr<DataRoots> backups = DataRoots::Only(options.backup_roots, "--backup-root");
+  if (!backups.ok()) faults.emplace_back(backups.status().message());
   if (faults.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrJoin(faults, "\n"));
 }
@@ -74,6 +82,15 @@ absl::Status CheckDoors(const ListenAddress& address, const DoorOptions& options
 absl::StatusOr<DataRoots> DataRootsOf(const ListenAddress& address, const DoorOptions& options) {
   if (options.data_roots.empty() && address.IsLoopback()) return DataRoots();
   return DataRoots::Only(options.data_roots);
+}
+
+absl::StatusOr<BackupPlaces> BackupPlacesOf(const ListenAddress& address, const DoorOptions& options,
+                                            const std::string& data_dir) {
+  const absl::StatusOr<DataRoots> roots = DataRoots::Only(options.backup_roots, "--backup-root");
+  if (!roots.ok()) return roots.status();
+  return BackupPlaces{.anywhere = options.backup_roots.empty() && address.IsLoopback(),
+                      .folders = roots->folders(),
+                      .data_dir = data_dir};
 }
 
 }  // namespace precis::server

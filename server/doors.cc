@@ -10,19 +10,21 @@
 
 namespace precis::server {
 
-Doors::Doors(const DoorOptions& options, DataRoots roots, CredentialStore* store)
+Doors::Doors(const DoorOptions& options, DataRoots roots, BackupPlaces places, CredentialStore* store)
     : options_(options),
       roots_(std::move(roots)),
       book_(store),
       audit_(store, &book_, options.audit_records),
       gate_(std::make_shared<Gate>(&book_, &audit_)),
-      admin_service_(&book_, &audit_, options.ask_tokens) {}
+      admin_service_(&book_, &audit_, options.ask_tokens, std::move(places)) {}
 
 absl::StatusOr<std::unique_ptr<Doors>> Doors::Open(const DoorOptions& options, const ListenAddress& address,
                                                    CredentialStore* store, const std::string& data_dir) {
   absl::StatusOr<DataRoots> roots = DataRootsOf(address, options);
   if (!roots.ok()) return roots.status();
-  std::unique_ptr<Doors> doors(new Doors(options, *std::move(roots), store));
+  absl::StatusOr<BackupPlaces> places = BackupPlacesOf(address, options, data_dir);
+  if (!places.ok()) return places.status();
+  std::unique_ptr<Doors> doors(new Doors(options, *std::move(roots), *std::move(places), store));
   if (absl::Status status = doors->book_.Load(); !status.ok()) return status;
   if (!options.ask_tokens) return doors;
   absl::StatusOr<std::string> first = EnsureAdmin(doors->book_, data_dir, absl::ToUnixMicros(absl::Now()));

@@ -41,7 +41,7 @@ class Doors {
   const DataRoots& data_roots() const { return roots_; }
 
  private:
-  Doors(const DoorOptions& options, DataRoots roots, CredentialStore* store);
+  Doors(const DoorOptions& options, DataRoots roots, BackupPlaces places, CredentialStore* store);
 
   const DoorOptions options_;
   const DataRoots roots_;

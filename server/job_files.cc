@@ -8,10 +8,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "search/search_loop.h"
+#include "server/digest.h"
 #include "server/resource_name.h"
 #include "supernet/formats/check.h"
 #include "supernet/graph/whole_file.h"
@@ -54,7 +56,9 @@ std::string JobFiles::WeightsPath(const std::string& job_id) const {
   return absl::StrCat(Folder(job_id), "/", kWeightsFile);
 }
 
-std::string JobFiles::ModelPath(const std::string& job_id) const { return Folder(job_id) + "/model.onnx"; }
+std::string JobFiles::ModelPath(const std::string& job_id) const {
+  return absl::StrCat(Folder(job_id), "/", kModelFile);
+}
 
 std::string JobFiles::AnswerWeightsPath(const std::string& job_id, int64_t number) const {
   return search::AnswerWeightsPath(WeightsPath(job_id), number);
@@ -70,7 +74,11 @@ absl::Status JobFiles::RemoveCheckpoint(const std::string& job_id) const {
 
 absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
   std::error_code error;
-  std::filesystem::create_directories(Folder(job_id), error);
+  const bool made = std::filesystem::create_directories(Folder(job_id), error);
+  if (!error && made) {
+    SyncFolder(data_dir_ + "/jobs");
+    SyncFolder(data_dir_);
+  }
   if (!error) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("cannot create ", Folder(job_id), ": ", error.message()));
 }
@@ -78,6 +86,25 @@ absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
 absl::Status JobFiles::KeepModel(const std::string& job_id, const std::string& bytes) const {
   if (absl::Status status = MakeFolder(job_id); !status.ok()) return status;
   return WriteWholeFile(ModelPath(job_id), {bytes});
+}
+
+absl::StatusOr<std::vector<FileRecord>> JobFiles::Describe(const std::string& job_id) const {
+  std::vector<FileRecord> files;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(Folder(job_id), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name != kModelFile && !absl::EndsWith(name, ".safetensors")) continue;
+    absl::StatusOr<std::string> digest = Sha256HexOfFile(entry->path().string());
+    if (!digest.ok()) return absl::UnavailableError(digest.status().message());
+    files.push_back(
+        {.name = name, .bytes = static_cast<int64_t>(entry->file_size(error)), .sha256 = *std::move(digest)});
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return absl::UnavailableError(absl::StrCat(Folder(job_id), ": ", error.message()));
+  }
+  std::ranges::sort(files, {}, &FileRecord::name);
+  return files;
 }
 
 absl::Status JobFiles::RemoveFolder(const std::string& job_id) const { return RemoveAll(Folder(job_id)); }

@@ -9,12 +9,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/records.h"
 
 namespace precis::server {
 
 class JobFiles {
  public:
   static constexpr char kWeightsFile[] = "weights.safetensors";
+  static constexpr char kModelFile[] = "model.onnx";
 
   explicit JobFiles(std::string data_dir);
 
@@ -29,10 +32,13 @@ class JobFiles {
   // OK if there is none.
   absl::Status RemoveCheckpoint(const std::string& job_id) const;
 
-  // UNAVAILABLE, naming the folder and the reason.
+  // Survives a power cut. UNAVAILABLE, naming the folder and the reason.
   absl::Status MakeFolder(const std::string& job_id) const;
   // Makes the folder and in it the copy of a model, whole or not at all. UNAVAILABLE likewise.
   absl::Status KeepModel(const std::string& job_id, const std::string& bytes) const;
+  // Size and hash of every weight file and of the model, by name; none if there is no folder. UNAVAILABLE,
+  // naming the file, if one cannot be read.
+  absl::StatusOr<std::vector<FileRecord>> Describe(const std::string& job_id) const;
   // OK if there is none.
   absl::Status RemoveFolder(const std::string& job_id) const;
   // Ids of the folders there are.

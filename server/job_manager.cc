@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "server/digest.h"
 #include "server/job_state.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -90,8 +91,13 @@ absl::StatusOr<JobRecord> JobManager::Submit(JobRecord job, const std::string& m
   job.id = ids_.Make(job.created_us / 1000, RandomBits());
   if (!model_bytes.empty()) {
     if (absl::Status kept = files_.KeepModel(job.id, model_bytes); !kept.ok()) return kept;
+    job.files = {{.name = JobFiles::kModelFile,
+                  .bytes = static_cast<int64_t>(model_bytes.size()),
+                  .sha256 = Sha256Hex(model_bytes)}};
   }
+  PRECIS_FAILPOINT("submit/model_kept");
   absl::StatusOr<JobRecord> stored = store_->InsertJob(job);
+  PRECIS_FAILPOINT("submit/stored");
   if (!stored.ok() || stored->id != job.id) {
     if (!model_bytes.empty()) (void)files_.RemoveFolder(job.id);
     return stored;
@@ -145,6 +151,7 @@ absl::StatusOr<WorkerDirective> JobManager::Report(const std::string& job_id, co
   if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
   if (batch.number != 0) {
     if (absl::Status status = store_->AppendBatch(job_id, batch); !status.ok()) return status;
+    PRECIS_FAILPOINT("report/stored");
     hub_->Notify(job_id);
   }
   std::lock_guard lock(mutex_);
@@ -169,6 +176,9 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
       return absl::InvalidArgumentError(
           absl::StrCat("the final candidate ", outcome->final_candidate, " was never reported"));
     }
+    absl::StatusOr<std::vector<FileRecord>> files = files_.Describe(job_id);
+    if (!files.ok()) return files.status();
+    PRECIS_FAILPOINT("finish/hashed");
     absl::StatusOr<JobRecord> job =
         store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
           if (IsTerminal(record.state)) return Disposition::kKeep;
@@ -180,13 +190,16 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
           record.notice.clear();
           if (cancelled) return Disposition::kKeep;
           record.result = *outcome;
+          record.files = *files;
           if (!worker_version.empty()) record.worker_version = worker_version;
           return Disposition::kKeep;
         });
     if (!job.ok()) return job.status();
+    PRECIS_FAILPOINT("finish/stored");
     hub_->Notify(job_id);
     spdlog::info("job {}: {}", job_id, JobStateName(job->state));
     if (job->state == JobState::kSucceeded) (void)files_.RemoveCheckpoint(job_id);
+    PRECIS_FAILPOINT("finish/checkpoint_removed");
   }
   std::lock_guard lock(mutex_);
   if (auto run = runs_.find(job_id); run != runs_.end()) {

@@ -119,9 +119,9 @@ class JobManager {
   // batch.number 0: only a heartbeat.
   absl::StatusOr<WorkerDirective> Report(const std::string& job_id, const std::string& secret,
                                          const WorkerBatch& batch);
-  // The job becomes SUCCEEDED with its result; or, from an error, FAILED; CANCELLED if that was asked for.
-  // After CANCELLED of a worker that was stopped for another reason, its end decides. A worker_version that
-  // is not empty replaces StartWork's.
+  // The job becomes SUCCEEDED with its result and the hashes of its files; or, from an error, FAILED;
+  // CANCELLED if that was asked for. After CANCELLED of a worker that was stopped for another reason, its end
+  // decides. A worker_version that is not empty replaces StartWork's.
   absl::Status Finish(const std::string& job_id, const std::string& secret,
                       const absl::StatusOr<search::SearchResult>& outcome, const std::string& worker_version);
 

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "server/job_manager.h"
 #include "server/job_state.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -25,6 +26,7 @@ absl::StatusOr<JobRecord> JobManager::Move(const std::string& job_id, const char
                                            const Store::Mutation& mutate) {
   absl::StatusOr<JobRecord> job = store_->MutateJob(job_id, mutate);
   if (!job.ok()) return job;
+  PRECIS_FAILPOINT("move/stored");
   hub_->Notify(job_id);
   spdlog::info("job {}: {}", job_id, what);
   return job;
@@ -136,6 +138,7 @@ absl::Status JobManager::Delete(const std::string& job_id) {
     LeaveQueue(job_id);
     losses_.erase(job_id);
   }
+  PRECIS_FAILPOINT("delete/erased");
   return files_.RemoveFolder(job_id);
 }
 
@@ -190,6 +193,7 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
         return Disposition::kKeep;
       });
   if (!job.ok() || !was_running) return job.status();
+  PRECIS_FAILPOINT("end_run/stored");
   hub_->Notify(job_id);
   const std::string& why = job->error.empty() ? job->notice : job->error;
   spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), why.empty() ? "" : ": ", why);

@@ -9,6 +9,7 @@
 #include "server/digest.h"
 #include "server/job_manager.h"
 #include "server/job_state.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -138,6 +139,7 @@ void JobManager::Launch(const std::string& job_id) {
     (void)EndRun(job_id, absl::CancelledError("stopped"), true);
     return Forget(job_id);
   }
+  PRECIS_FAILPOINT("launch/stored");
   hub_->Notify(job_id);
   WorkerCommand command;
   command.job_id = job_id;
@@ -158,6 +160,7 @@ void JobManager::Launch(const std::string& job_id) {
     }
     return Forget(job_id);
   }
+  PRECIS_FAILPOINT("launch/started");
   spdlog::info("job {}: started", job_id);
   std::lock_guard lock(mutex_);
   auto run = runs_.find(job_id);

@@ -1,7 +1,8 @@
 // precisd: takes options, starts the server, waits for a signal, shuts down.
 //
 // Exit codes: 0 after SIGTERM or SIGINT; 1 if it could not start; 2 for bad options; 3 if its orderly end was
-// cut short by a second signal or took longer than --drain-timeout. `precisd doctor` has its own (doctor.h).
+// cut short by a second signal or took longer than --drain-timeout. `precisd doctor` and `precisd restore`
+// have their own (doctor.h, restore.h).
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "server/metrics_page.h"
 #include "server/operation_options.h"
 #include "server/precis_server.h"
+#include "server/restore.h"
 #include "server/service_notify.h"
 #include "server/stop_signals.h"
 #include "server/store/sqlite_store.h"
@@ -70,7 +72,9 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--port-file", options.port_file, "Write the bound port here once the server is up");
   AddDoorOptions(app, options.doors);
   AddOperationOptions(app, options.operation);
-  app.footer("precisd doctor --data-dir DIR examines a data folder and this machine: precisd doctor --help");
+  app.footer(
+      "precisd doctor --data-dir DIR examines a data folder and this machine: precisd doctor --help\n"
+      "precisd restore BACKUP brings back what precis admin backup has saved: precisd restore --help");
   app.set_version_flag("--version", absl::StrCat("precisd ", PRECIS_VERSION));
 }
 
@@ -140,6 +144,7 @@ absl::Status Serve(const Options& options) {
 
 int Main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "doctor") return DoctorMain(argc - 1, argv + 1);
+  if (argc > 1 && std::string_view(argv[1]) == "restore") return RestoreMain(argc - 1, argv + 1);
   CLI::App app("precisd: serves mixed-precision searches over gRPC.", "precisd");
   Options options;
   AddOptions(app, options);

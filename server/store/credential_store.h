@@ -36,7 +36,7 @@ struct AuditRecord {
   int64_t time_us = 0;
   std::string principal = {};  // a token's name, or "anonymous"
   std::string method = {};     // "/precis.v1.SearchService/SubmitJob"
-  std::string resource = {};   // "jobs/0p9…", "tokens/ci"; "": none, or not known
+  std::string resource = {};   // "jobs/0p9…", "tokens/ci", "/srv/backup"; "": none, or not known
   std::string peer = {};       // "ipv4:192.0.2.7:4711"; "": not known
   int code = 0;                // canonical code of the outcome
   bool refused = false;        // at the door, by the access rules

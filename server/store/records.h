@@ -39,6 +39,15 @@ struct PlanSummary {
   std::vector<std::string> layer_names;  // the order of Assignment::layers
 };
 
+// A file that a job cannot do without, as it was when it was recorded.
+struct FileRecord {
+  std::string name;  // in the job's folder
+  int64_t bytes = 0;
+  std::string sha256;  // 64 lower-case digits
+
+  bool operator==(const FileRecord&) const = default;
+};
+
 struct JobRecord {
   std::string id;           // the {job} of jobs/{job}
   std::string request_id;   // the client's, unique; "" = none
@@ -60,6 +69,8 @@ struct JobRecord {
   int64_t candidates_reported = 0;  // in all batches applied, those measured again included
   std::optional<search::SearchResult> result;
   std::string worker_version;  // "LibTorch 1.13.1, CPU, 2 threads"
+  // By name: the model from the beginning, weights once SUCCEEDED. Of jobs from before they were kept: none.
+  std::vector<FileRecord> files = {};
 };
 
 // One line of a job's history. Numbers are 1, 2, 3, … within the job, no gap, no repeat.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "supernet/formats/check.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -59,6 +60,18 @@ absl::Status SqliteStatus(int extended_code, absl::string_view message) {
     default:
       return absl::InternalError(absl::StrCat(text, " (code ", extended_code, ")"));
   }
+}
+
+std::string FileUri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      absl::StrAppend(&uri, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    } else {
+      uri.push_back(c);
+    }
+  }
+  return uri;
 }
 
 Statement::Statement(sqlite3* database, sqlite3_stmt* statement, bool* in_use, absl::Status status)
@@ -165,10 +178,13 @@ std::string Statement::Blob() {
 bool Statement::IsNull() const { return sqlite3_column_type(statement_, column_) == SQLITE_NULL; }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, Access access) {
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const bool archive = access == Access::kArchive;
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |= archive ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE;
   if (access == Access::kWriter) flags |= SQLITE_OPEN_CREATE;
   sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
+  const std::string name = archive ? FileUri(path) + "?immutable=1" : path;
+  const int code = sqlite3_open_v2(name.c_str(), &database, flags, nullptr);
   if (database == nullptr) return absl::ResourceExhaustedError("store: out of memory");
   std::unique_ptr<Connection> connection(new Connection(database));
   if (code != SQLITE_OK) return SqliteStatus(code, absl::StrCat(path, ": ", sqlite3_errmsg(database)));
@@ -197,6 +213,23 @@ Statement Connection::Prepare(const std::string& sql) {
     }
   }
   return Statement(database_, cached.statement, &cached.in_use, absl::OkStatus());
+}
+
+absl::Status Connection::CopyTo(const std::string& path) {
+  sqlite3* raw = nullptr;
+  constexpr int kFlags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE | SQLITE_OPEN_NOMUTEX;
+  const int opened = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> copy(raw, sqlite3_close_v2);
+  if (opened != SQLITE_OK) return SqliteStatus(opened, absl::StrCat(path, ": ", sqlite3_errmsg(raw)));
+  sqlite3_backup* backup = sqlite3_backup_init(raw, "main", database_, "main");
+  // In one step, which holds one snapshot: in pieces it would begin anew with every commit.
+  if (backup != nullptr) sqlite3_backup_step(backup, -1);
+  if (backup == nullptr || sqlite3_backup_finish(backup) != SQLITE_OK) {
+    return SqliteStatus(sqlite3_extended_errcode(raw), absl::StrCat(path, ": ", sqlite3_errmsg(raw)));
+  }
+  const int settled = sqlite3_exec(raw, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
+  return SqliteStatus(settled, absl::StrCat(path, ": ", sqlite3_errmsg(raw)));
 }
 
 absl::Status Connection::Execute(const std::string& script) {
@@ -228,7 +261,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  PRECIS_FAILPOINT("store/changed");
   absl::Status status = connection_->Prepare("COMMIT").Run();
+  PRECIS_FAILPOINT("store/committed");
   if (status.ok()) connection_ = nullptr;
   return status;
 }

@@ -25,6 +25,9 @@ namespace precis::server {
 //   any other constraint, a value too big => INVALID_ARGUMENT; everything else is our bug => INTERNAL.
 absl::Status SqliteStatus(int extended_code, absl::string_view message);
 
+// The "file:" URI of a path, whatever is in it, without parameters.
+std::string FileUri(const std::string& path);
+
 // A prepared statement lent by its connection; goes back reset and without bindings when destroyed, so
 // that no snapshot stays open. Values are bound, and columns read, from left to right.
 class Statement {
@@ -95,7 +98,8 @@ class Statement {
   static BlobValue AsBlob(std::string_view bytes) { return {bytes}; }
 };
 
-enum class Access { kWriter, kReader };
+// kArchive: a file that nobody writes, such as a backup's; nothing is made beside it.
+enum class Access { kWriter, kReader, kArchive };
 enum class Durability { kProcessCrash, kPowerCut };
 
 class Connection {
@@ -108,6 +112,9 @@ class Connection {
 
   // Compiled once per text and kept. One loan of a text at a time (checked).
   Statement Prepare(const std::string& sql);
+  // Writes the database as one commit left it to a file of its own, which must not exist and which is
+  // synchronised to disk and has no log. Writers of other connections go on meanwhile.
+  absl::Status CopyTo(const std::string& path);
   // Runs a script of our own without parameters.
   absl::Status Execute(const std::string& script);
   // What commits from now on survive. Between transactions only.

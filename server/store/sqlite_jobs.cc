@@ -129,6 +129,17 @@ absl::Status ReadRelated(Connection& connection, JobRecord& job) {
   }
   if (!row.ok()) return row.status();
 
+  Statement files =
+      connection.Prepare("SELECT name, bytes, sha256 FROM job_files WHERE job_id = ? ORDER BY name");
+  files.Bind(job.id);
+  for (row = files.Step(); row.ok() && *row; row = files.Step()) {
+    FileRecord& file = job.files.emplace_back();
+    file.name = files.Text();
+    file.bytes = files.Int();
+    file.sha256 = files.Text();
+  }
+  if (!row.ok()) return row.status();
+
   Statement results = connection.Prepare(
       "SELECT final_candidate, float_search_accuracy, float_search_loss, float_search_images, "
       "float_test_accuracy, float_test_loss, float_test_images, rejected_steps, mean_entropy, "
@@ -198,7 +209,18 @@ absl::Status InsertJobRows(Connection& connection, const JobRecord& job) {
               job.worker_version, job.pause_requested, job.notice, job.restarts, job.candidates_reported);
   BindProgress(insert, job.progress);
   if (absl::Status status = insert.Run(); !status.ok()) return status;
-  return InsertPlanRows(connection, job);
+  if (absl::Status status = InsertPlanRows(connection, job); !status.ok()) return status;
+  return job.files.empty() ? absl::OkStatus() : PutFileRows(connection, job);
+}
+
+absl::Status PutFileRows(Connection& connection, const JobRecord& job) {
+  absl::Status status = connection.Prepare("DELETE FROM job_files WHERE job_id = ?").Bind(job.id).Run();
+  Statement put =
+      connection.Prepare("INSERT INTO job_files (job_id, name, bytes, sha256) VALUES (?, ?, ?, ?)");
+  for (size_t i = 0; status.ok() && i < job.files.size(); ++i) {
+    status = put.Bind(job.id, job.files[i].name, job.files[i].bytes, job.files[i].sha256).Run();
+  }
+  return status;
 }
 
 absl::Status UpdateJobRows(Connection& connection, const JobRecord& job) {

@@ -18,6 +18,8 @@ namespace precis::server {
 // Jobs with everything that hangs on them but candidates and events. ReadJob: NOT_FOUND.
 absl::Status InsertJobRows(Connection& connection, const JobRecord& job);
 absl::Status UpdateJobRows(Connection& connection, const JobRecord& job);
+// In place of those there were. Inserting a job includes this, updating it does not.
+absl::Status PutFileRows(Connection& connection, const JobRecord& job);
 absl::StatusOr<JobRecord> ReadJob(Connection& connection, const std::string& id);
 absl::StatusOr<Page<JobRecord>> ReadJobs(Connection& connection, const JobQuery& query);
 

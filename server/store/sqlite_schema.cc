@@ -290,6 +290,16 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_kind ON audit (refused, number);
 )sql",
+    // What a job's files were when they were recorded.
+    R"sql(
+CREATE TABLE job_files (
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  name TEXT NOT NULL CHECK (name <> ''),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
+  sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+  PRIMARY KEY (job_id, name)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 absl::StatusOr<int64_t> ReadNumber(Connection& connection, const std::string& sql) {

@@ -128,6 +128,9 @@ absl::StatusOr<JobRecord> SqliteStore::MutateJob(const std::string& id, const Mu
     if (!status.ok()) return status;
   } else {
     if (absl::Status status = UpdateJobRows(*writer_, job); !status.ok()) return status;
+    if (job.files != before->files) {
+      if (absl::Status status = PutFileRows(*writer_, job); !status.ok()) return status;
+    }
     if (job.state != before->state || job.notice != before->notice) {
       if (absl::Status status = AppendEventRow(*writer_, id, StateEvent(job)); !status.ok()) return status;
     }

@@ -28,18 +28,6 @@ int64_t FileBytes(const std::string& path) {
   return error ? 0 : static_cast<int64_t>(bytes);
 }
 
-std::string FileUri(const std::string& path) {
-  std::string uri = "file:";
-  for (const char c : path) {
-    if (c == '%' || c == '?' || c == '#') {
-      absl::StrAppend(&uri, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-    } else {
-      uri.push_back(c);
-    }
-  }
-  return uri;
-}
-
 absl::Status ErrorOf(sqlite3* database) {
   return SqliteStatus(sqlite3_extended_errcode(database), sqlite3_errmsg(database));
 }

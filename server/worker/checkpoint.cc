@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/digest.h"
+#include "supernet/formats/failpoint.h"
 #include "supernet/graph/whole_file.h"
 
 namespace precis::server {
@@ -52,10 +53,12 @@ absl::Status Checkpoints::Write(Oracle& oracle, const std::vector<search::Answer
   if (error) return absl::UnavailableError(absl::StrCat("cannot create ", folder_, ": ", error.message()));
   const std::string state = absl::StrCat("state-", answers.size(), ".safetensors");
   if (absl::Status status = oracle.SaveState(absl::StrCat(folder_, "/", state)); !status.ok()) return status;
+  PRECIS_FAILPOINT("checkpoint/state_saved");
   const std::string content =
       absl::StrCat(kMagic, "\n", identity_, "\n", state, "\n", search::AnswersToBytes(answers));
   absl::Status status = WriteWholeFile(folder_ + kFile, {Sha256Hex(content), "\n", content});
   if (!status.ok()) return status;
+  PRECIS_FAILPOINT("checkpoint/written");
   for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
     const std::string name = entry.path().filename().string();
     if (name != state && name != kFile + 1) std::filesystem::remove(entry.path(), error);

@@ -16,6 +16,7 @@
 #include "server/data_roots.h"
 #include "server/model_file.h"
 #include "server/worker/checkpoint.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis::server {
 namespace {
@@ -147,6 +148,7 @@ absl::StatusOr<search::SearchResult> Search(ServerLink& link, const WorkOptions&
   ReplayingSink sink(&reporter, &recorded);
   absl::StatusOr<search::SearchResult> result =
       search::RunSearch(plan, recorded, sink, orders.weights_path());
+  PRECIS_FAILPOINT("work/searched");
   if (!result.ok()) return result;
   if (absl::Status status = reporter.Flush(); !status.ok()) return status;
   return result;
@@ -168,7 +170,10 @@ absl::Status Work(ServerLink& link, const WorkOptions& options) {
     request.mutable_failure()->set_code(result.status().raw_code());
     request.mutable_failure()->set_message(std::string(result.status().message()));
   }
-  return link.FinishWork(std::move(request));
+  PRECIS_FAILPOINT("work/reported");
+  absl::Status delivered = link.FinishWork(std::move(request));
+  PRECIS_FAILPOINT("work/delivered");
+  return delivered;
 }
 
 }  // namespace precis::server

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "supernet/formats/failpoint.h"
 
 namespace precis {
 namespace {
@@ -30,17 +31,14 @@ int WriteContents(int descriptor, const std::vector<std::string_view>& parts) {
   for (const std::string_view part : parts) {
     if (const int error = WriteAll(descriptor, part); error != 0) return error;
   }
+  PRECIS_FAILPOINT("file/written");
   return fsync(descriptor) != 0 ? errno : 0;
 }
 
 // A rename is durable once its folder is.
 void SyncFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
+  SyncFolder(slash == std::string::npos ? "." : path.substr(0, slash + 1));
 }
 
 absl::Status CannotWrite(const std::string& path, int error) {
@@ -49,6 +47,13 @@ absl::Status CannotWrite(const std::string& path, int error) {
 
 }  // namespace
 
+void SyncFolder(const std::string& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  fsync(descriptor);
+  close(descriptor);
+}
+
 absl::Status WriteWholeFile(const std::string& path, const std::vector<std::string_view>& parts) {
   std::string temporary = path + ".XXXXXX";
   const int descriptor = mkstemp(temporary.data());
@@ -56,11 +61,13 @@ absl::Status WriteWholeFile(const std::string& path, const std::vector<std::stri
   int error = WriteContents(descriptor, parts);
   if (error == 0 && fchmod(descriptor, 0644) != 0) error = errno;
   if (close(descriptor) != 0 && error == 0) error = errno;
+  PRECIS_FAILPOINT("file/synchronised");
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) {
     unlink(temporary.c_str());
     return CannotWrite(path, error);
   }
+  PRECIS_FAILPOINT("file/renamed");
   SyncFolderOf(path);
   return absl::OkStatus();
 }

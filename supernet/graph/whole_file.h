@@ -13,4 +13,8 @@ namespace precis {
 // UNAVAILABLE with the path and the system's reason; what was at `path` is then still there.
 absl::Status WriteWholeFile(const std::string& path, const std::vector<std::string_view>& parts);
 
+// Makes what was created, renamed or removed in the folder survive a power cut; where the file system cannot
+// do that, or the folder is gone, nothing.
+void SyncFolder(const std::string& folder);
+
 }  // namespace precis

@@ -165,7 +165,8 @@ class DoorsTest(harness.EndToEndTest):
             except grpc.RpcError as error:
                 return error.code()
 
-        not_read = {"SubmitJob", "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "DeleteJob", "InspectModel", "CreateToken", "ListTokens", "RevokeToken", "ListAuditRecords"}
+        not_read = {"SubmitJob", "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "DeleteJob", "InspectModel", "CreateToken", "ListTokens", "RevokeToken", "ListAuditRecords",
+                    "CreateBackup", "CheckData"}
         doors = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
         for method in sorted(methods | {"/precis.v1.SearchService/Nonsense", "/precis.v1.WorkerService/StartWork"}):
             self.assertEqual(outcome(method, None), grpc.StatusCode.UNAUTHENTICATED, method)

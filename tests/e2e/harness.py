@@ -84,7 +84,7 @@ def write_image_folder(folder, train, test, side=16):
 class Server:
     """A precisd of our own, on a free port."""
 
-    def __init__(self, folder, *options, port=0):
+    def __init__(self, folder, *options, port=0, program="precisd"):
         self.folder = pathlib.Path(folder)
         self.data_dir = self.folder / "data"
         self.log_path = self.folder / "precisd.log"
@@ -92,7 +92,7 @@ class Server:
         port_file.unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "precisd", "--data-dir", self.data_dir, "--listen", f"127.0.0.1:{port}", "--port-file",
+                [BIN / program, "--data-dir", self.data_dir, "--listen", f"127.0.0.1:{port}", "--port-file",
                  port_file, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for("the server to start", lambda: port_file.exists() or self.process.poll() is not None)
         if self.process.poll() is not None:

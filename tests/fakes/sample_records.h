@@ -41,6 +41,12 @@ inline search::SearchResult SampleResult() {
   return result;
 }
 
+inline FileRecord SampleFile(const std::string& name) {
+  std::string digest;
+  for (int i = 0; i < 32; ++i) digest += "0f";
+  return {.name = name, .bytes = 12345, .sha256 = digest};
+}
+
 inline JobRecord SampleJob(const std::string& id) {
   JobRecord job;
   job.id = id;
@@ -134,6 +140,9 @@ inline std::string JobText(const JobRecord& job) {
                   job.candidates_reported, "|");
   absl::StrAppend(&text, job.created_us, "|", job.started_us, "|", job.ended_us, "|", job.last_batch, "|",
                   job.worker_version, "|", ProgressText(job.progress));
+  for (const FileRecord& file : job.files) {
+    absl::StrAppend(&text, "|file ", file.name, " ", file.bytes, " ", file.sha256);
+  }
   if (job.result) {
     const search::SearchResult& result = *job.result;
     absl::StrAppend(&text, "|result ", result.final_candidate, " ", QualityText(result.float_search), " ",

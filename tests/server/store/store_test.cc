@@ -343,6 +343,7 @@ TEST(SqliteStore, MigratesEveryReleasedSchema) {
     expected.progress = SampleProgress(4);
     expected.result = SampleResult();
     if (version >= 6) expected.candidates_reported = 2;
+    if (version >= 8) expected.files = {SampleFile("weights.safetensors")};
     if (version < 5) {
       expected.progress.loader_wait_share = expected.result->loader_wait_share = 0;
       expected.result->skipped_images = 0;
