@@ -20,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -30,7 +29,7 @@ sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "faults")]
 import client  # noqa: E402
 import harness  # noqa: E402
 import proxy  # noqa: E402
-import python_client_test  # noqa: E402
+import stubs  # noqa: E402
 import told  # noqa: E402
 
 OPTIONS = ("--checkpoint-interval", "0.2", "--silence-limit", "5", "--max-concurrent-jobs", "2", "--drain-timeout", "10")
@@ -119,9 +118,7 @@ class Nemesis(harness.EndToEndTest):
         self.start_server()
 
     def test_nothing_that_was_told_is_taken_back(self):
-        generated = tempfile.TemporaryDirectory(prefix="precis_stubs_")
-        self.addCleanup(generated.cleanup)
-        python_client_test.generate(generated.name)
+        stubs.generate(type(self))
         # pylint: disable=import-outside-toplevel,import-error
         from precis.v1 import job_pb2, search_service_pb2, search_service_pb2_grpc
         protos = (search_service_pb2, search_service_pb2_grpc)
