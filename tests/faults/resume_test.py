@@ -76,10 +76,10 @@ class ResumeTest(harness.EndToEndTest):
         self.check(JOB, KILLS)
 
     def test_finetuning_a_model(self):
-        self.check(self.own_model("finetune"), KILLS // 2)
+        self.check(self.own_model("finetune"), max(1, KILLS // 4))
 
     def test_what_trains_nothing(self):
-        self.check(self.own_model("post_training"), KILLS // 2)
+        self.check(self.own_model("post_training"), max(1, KILLS // 4))
 
     def own_model(self, start):
         job = OWN_MODEL.replace("MODEL", str(onnx_file.write(self.folder / "small.onnx"))).replace("START", start)
