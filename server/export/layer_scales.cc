@@ -38,16 +38,16 @@ void AddScale(const Format& format, const ValueRange& range, LayerScales& scales
   if (format.scale.zero_point) scales.weight_zero_points.push_back(scale.zero_point);
 }
 
-// Of the weights, as NODE.weight_range.FORMAT in the weight file; null if the job does not learn them.
-absl::StatusOr<const WeightTensor*> LearnedRanges(const search::Plan& plan, const Layer& layer,
-                                                  const Format& format, size_t rows,
-                                                  const WeightFile& weights) {
+// Of the weights, as NODE.weight_range.FORMAT in the weight file, learned or of weights put on a grid; null
+// if there are none.
+absl::StatusOr<const WeightTensor*> KeptRanges(const Layer& layer, const Format& format, size_t rows,
+                                               const WeightFile& weights) {
   const WeightTensor* none = nullptr;
-  if (plan.spec.training.ranges.weights != RangeRule::kLearned || format.scale.zero_point) return none;
+  if (format.scale.zero_point) return none;
   const std::string name = absl::StrCat(layer.name, ".weight_range.", FormatName(format));
   const auto found = weights.tensors.find(name);
   if (found == weights.tensors.end())
-    return none;  // never trained with: found by the rule that it starts from
+    return none;  // never trained with, or never on a grid: found by the rule
   const std::vector<float>& values = found->second.values;
   const bool valid = values.size() == rows && std::all_of(values.begin(), values.end(),
                                                           [](float v) { return v > 0 && std::isfinite(v); });
@@ -72,13 +72,13 @@ absl::Status FindWeightScales(const search::Plan& plan, const Layer& layer, cons
     return absl::OkStatus();
   }
   const size_t rows = format.scale.extent == ScaleExtent::kTensor ? 1 : channels;
-  const absl::StatusOr<const WeightTensor*> learned = LearnedRanges(plan, layer, format, rows, weights);
-  if (!learned.ok()) return learned.status();
+  const absl::StatusOr<const WeightTensor*> kept = KeptRanges(layer, format, rows, weights);
+  if (!kept.ok()) return kept.status();
   const RangeOptions& options = plan.spec.training.ranges;
   const size_t row_size = values.size() / rows;
   for (size_t row = 0; row < rows; ++row) {
-    if (*learned != nullptr) {
-      AddScale(format, {-(*learned)->values[row], (*learned)->values[row]}, scales);
+    if (*kept != nullptr) {
+      AddScale(format, {-(*kept)->values[row], (*kept)->values[row]}, scales);
     } else {
       const RangeMethod method = {options.weights, options.percentile};
       AddScale(format, FindRange(format, method, values.data() + row * row_size, row_size), scales);

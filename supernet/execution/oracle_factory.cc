@@ -41,6 +41,10 @@ absl::Status CheckFit(const ModelGraph& graph, const Dataset& dataset, const Ora
           ShapeText(logits), ", one logit a class");
   require(options.weights != nullptr || (!options.against_float && !options.keep_statistics),
           "against_float and keep_statistics need weights");
+  require(options.against_float || options.post_training.techniques.empty(),
+          "post_training needs against_float");
+  require(options.post_training.smooth_alpha >= 0 && options.post_training.smooth_alpha <= 1,
+          "smooth_alpha is ", options.post_training.smooth_alpha, ", allowed are 0 to 1");
   require(options.weights == nullptr || options.network == nullptr,
           "weights are given to a network of several architectures");
   require(!graph.Layers().empty(), "the network ", graph.name(), " has no convolution or linear layer");

@@ -9,6 +9,7 @@
 #include "supernet/graph/elastic_network.h"
 #include "supernet/graph/model_graph.h"
 #include "supernet/graph/oracle.h"
+#include "supernet/graph/post_training.h"
 #include "supernet/graph/training_options.h"
 #include "supernet/graph/weight_file.h"
 
@@ -29,6 +30,10 @@ struct OracleOptions {
   // statistics in fp32; under other formats mean and variance move by as much as rounding moves those of what
   // they read, on the recalibration images.
   bool against_float = false;
+  // What is done to such weights before they are rounded; with against_float only. Equalisation and scale
+  // migration once; the others in every counted evaluation, and in what is saved, but not in probes and
+  // scores.
+  PostTraining post_training = {};
   // Batch norms keep the weights' statistics in probes and evaluations, whatever the formats.
   bool keep_statistics = false;
 };

@@ -168,6 +168,7 @@ absl::Status SupernetOracle::Restore(const WeightFile& file) {
 
   const c10::NoGradGuard no_gradients;
   for (const auto& [to, from] : copies) to.copy_(from);
+  tuned_.clear();
   net_.ranges().Clear();
   for (const auto& [key, range] : ranges) net_.ranges().Restore(key, range);
   optimizer_.Truncate(net_.parameters().size());

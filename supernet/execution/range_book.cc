@@ -21,6 +21,11 @@ bool RangeBook::Learns(Operand operand, const Format& format) const {
   return RuleOf(operand) == RangeRule::kLearned && HasOneScale(format) && !format.scale.zero_point;
 }
 
+bool RangeBook::Keeps(Operand operand, const Format& format) const {
+  if (operand == Operand::kActivation) return Learns(operand, format);
+  return HasOneScale(format) && !format.scale.zero_point;
+}
+
 bool RangeBook::Averages(Operand operand, const Format& format) const {
   return RuleOf(operand) == RangeRule::kMovingAverage && NeedsRange(format);
 }
@@ -76,6 +81,14 @@ std::vector<std::pair<RangeKey, at::Tensor>> RangeBook::Learned() const {
     if (Learns(key.operand, key.format)) learned.emplace_back(key, value);
   }
   return learned;
+}
+
+std::vector<std::pair<RangeKey, at::Tensor>> RangeBook::Kept() const {
+  std::vector<std::pair<RangeKey, at::Tensor>> kept;
+  for (const auto& [key, value] : ranges_) {
+    if (Keeps(key.operand, key.format)) kept.emplace_back(key, value);
+  }
+  return kept;
 }
 
 std::string RangeBook::Name(const ModelGraph& graph, const RangeKey& key) {

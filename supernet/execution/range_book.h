@@ -1,7 +1,8 @@
 // RangeBook: the ranges that outlive a batch. Internal to supernet/execution.
 //
-// Learned ranges are parameters of the network; moving averages follow the batches of applied steps. There is
-// one for each tensor and format that has been trained with: formats share the weights, but not the range.
+// Learned ranges are parameters of the network; moving averages follow the batches of applied steps; the
+// range of a weight that was put on a grid is the grid's. There is one for each tensor and format that has
+// been trained with: formats share the weights, but not the range.
 //
 // Threading: const calls are safe while nobody changes it.
 #pragma once
@@ -68,9 +69,14 @@ class RangeBook {
   // Of a range by channel the first channels(node).
   void CutChannels(const std::function<int64_t(NodeId)>& channels);
 
-  // Every range, learned or averaged, in the order of their keys; and the learned ones alone.
+  // Whether a range of the operand can be part of a weight file: it is learned, or, whatever the rule, one a
+  // weight was rounded under once (layer_tuning.h).
+  bool Keeps(Operand operand, const Format& format) const;
+
+  // Every range, in the order of their keys; the learned ones alone; those for a weight file.
   const std::map<RangeKey, at::Tensor>& ranges() const { return ranges_; }
   std::vector<std::pair<RangeKey, at::Tensor>> Learned() const;
+  std::vector<std::pair<RangeKey, at::Tensor>> Kept() const;
   // As ranges are named in weight files: NODE.weight_range.FORMAT, NODE.output_range.FORMAT.
   static std::string Name(const ModelGraph& graph, const RangeKey& key);
   // NOT_FOUND if it is no such name.

@@ -108,6 +108,22 @@ Supernet Supernet::CutOut(const ModelGraph& graph) const {
   return cut;
 }
 
+Supernet Supernet::Clone() const {
+  Supernet clone = *this;
+  std::map<const void*, at::Tensor> fresh;  // by the tensor that it stands for
+  for (Parameter& parameter : clone.parameters_) {
+    at::Tensor& value = fresh[parameter.value.unsafeGetTensorImpl()];
+    value = parameter.value.detach().clone().requires_grad_(parameter.value.requires_grad());
+    parameter.value = value;
+  }
+  for (std::vector<at::Tensor>* tensors : {&clone.weights_, &clone.biases_}) {
+    for (at::Tensor& tensor : *tensors) {
+      if (tensor.defined()) tensor = fresh.at(tensor.unsafeGetTensorImpl());
+    }
+  }
+  return clone;
+}
+
 // Whether a layer takes the largest magnitude of the node's output for the range of its operand.
 bool Supernet::IsMeasured(NodeId node, const Assignment& assignment) const {
   const RangeRule rule = ranges_.RuleOf(Operand::kActivation);

@@ -77,6 +77,9 @@ class Supernet {
   // those, recorded if gradients are on, reach this one's; a range that the part learns does not.
   Supernet CutOut(const ModelGraph& graph) const;
 
+  // One with weights of its own, equal to these, and the same ranges.
+  Supernet Clone() const;
+
   // The node of the network that this one is cut out of; itself if it is whole.
   NodeId Whole(NodeId node) const { return whole_.empty() ? node : whole_[static_cast<size_t>(node)]; }
 

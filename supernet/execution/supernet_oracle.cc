@@ -127,7 +127,8 @@ SupernetOracle::SupernetOracle(const ModelGraph& graph, Dataset dataset, const O
           [order = BatchSampler(recalibration_indices_, StreamSeed(options_.seed, Stream::kTrainOrder)),
            size = options_.batch_size]() mutable { return order.Next(size); },
           options.data.augment, StreamSeed(options_.seed, Stream::kAugmentation)),
-      search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)) {
+      search_order_(search_indices_, StreamSeed(options_.seed, Stream::kSearchOrder)),
+      post_training_(options.post_training) {
   std::mt19937_64 generator(StreamSeed(options_.seed, Stream::kRecalibration));
   Shuffle(recalibration_indices_, generator);
   recalibration_indices_.resize(
@@ -148,8 +149,8 @@ SupernetOracle::Part SupernetOracle::PartFor(const Assignment& assignment) const
   if (network_ == nullptr) return {.net = &net_, .assignment = assignment};
   Part part = {
       .assignment = network_->CutOut(assignment),
-      .cut = std::make_unique<const Supernet>(net_.CutOut(network_->Graph(assignment.architecture)))};
-  part.net = part.cut.get();
+      .own = std::make_shared<const Supernet>(net_.CutOut(network_->Graph(assignment.architecture)))};
+  part.net = part.own.get();
   return part;
 }
 
@@ -261,6 +262,7 @@ absl::StatusOr<StepOutcome> SupernetOracle::Train(const Assignment& assignment) 
   std::vector<at::Tensor> before;
   for (const at::Tensor& range : learned_) before.push_back(range.detach().clone());
   optimizer_.Step(std::move(gradients), rate);
+  tuned_.clear();
   for (size_t i = 0; i < learned_.size(); ++i) {
     // No step, however wild, makes a range vanish or turn around.
     const at::Tensor range = learned_[i];
@@ -363,10 +365,11 @@ absl::StatusOr<Evaluation> SupernetOracle::Evaluate(const Assignment& assignment
   PRECIS_CHECK(Fits(assignment));
   return Guarded("evaluating an assignment", [&]() -> absl::StatusOr<Evaluation> {
     const c10::NoGradGuard no_gradients;
-    const Part part = PartFor(assignment);
-    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
+    const absl::StatusOr<Part> part = CountedPart(assignment);
+    if (!part.ok()) return part.status();
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(*part);
     if (!calibration.ok()) return calibration.status();
-    const FrozenNetwork frozen(*part.net, part.assignment, *calibration);
+    const FrozenNetwork frozen(*part->net, part->assignment, *calibration);
     Evaluation evaluation;
     evaluation.activation_ranges = ToHost(calibration->activation_ranges);
     if (split == Split::kSearch) {
@@ -395,10 +398,11 @@ absl::Status SupernetOracle::SaveWeights(const Assignment& assignment, const std
   PRECIS_CHECK(Fits(assignment));
   return Guarded("saving the weights", [&]() -> absl::Status {
     const c10::NoGradGuard no_gradients;
-    const Part part = PartFor(assignment);
-    const absl::StatusOr<Calibration> calibration = CalibrateFor(part);
+    const absl::StatusOr<Part> part = CountedPart(assignment);
+    if (!part.ok()) return part.status();
+    const absl::StatusOr<Calibration> calibration = CalibrateFor(*part);
     if (!calibration.ok()) return calibration.status();
-    WeightFile file = ExportWeights(*part.net, part.assignment, *calibration);
+    WeightFile file = ExportWeights(*part->net, part->assignment, *calibration);
     if (network_ != nullptr) file.metadata["architecture"] = network_->Describe(assignment.architecture);
     file.metadata.insert(pixel_statistics_.begin(), pixel_statistics_.end());
     return WriteWeightFile(file, path);
@@ -415,6 +419,7 @@ absl::Status SupernetOracle::LoadWeights(const std::string& path) {
 
 absl::Status SupernetOracle::Import(const WeightFile& file) {
   if (absl::Status imported = ImportWeights(file, net_); !imported.ok()) return imported;
+  tuned_.clear();
   optimizer_.Reset();
   optimizer_.Truncate(net_.parameters().size());
   learned_.clear();
@@ -433,6 +438,7 @@ absl::Status SupernetOracle::Begin(const OracleOptions& options) {
   const c10::NoGradGuard no_gradients;
   const Calibration own = StatisticsOf(*options.weights, net_);
   own_norms_ = NormStatistics{.mean = own.mean, .variance = own.variance};
+  if (absl::Status rewritten = RewriteWeights(); !rewritten.ok()) return rewritten;
   if (!options.against_float) return absl::OkStatus();
   const Part whole = {.net = &net_,
                       .assignment = UniformAssignment(net_.layer_count(), *ParseFormat("fp32"))};

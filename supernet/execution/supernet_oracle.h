@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "supernet/data/sampler.h"
@@ -50,8 +52,8 @@ class SupernetOracle : public Oracle {
   // A network as it runs: the whole, or cut out of it.
   struct Part {
     const Supernet* net = nullptr;
-    Assignment assignment;  // of the layers that it has
-    std::unique_ptr<const Supernet> cut = nullptr;
+    Assignment assignment;                          // of the layers that it has
+    std::shared_ptr<const Supernet> own = nullptr;  // where it is not the oracle's
   };
 
   bool Fits(const Assignment& assignment) const;
@@ -64,6 +66,10 @@ class SupernetOracle : public Oracle {
   // What batch norms of a pass take in place of the batch's statistics; null: nothing.
   const NormStatistics* Norms(const Assignment& assignment) const;
   Part PartFor(const Assignment& assignment) const;
+  // The same, tuned for the assignment: what is counted and saved.
+  absl::StatusOr<Part> CountedPart(const Assignment& assignment);
+  // The techniques that do not depend on the formats. After Import, with own_norms_.
+  absl::Status RewriteWeights();
   absl::StatusOr<StepOutcome> Train(const Assignment& assignment);
   DataReport Report() const;
   std::vector<RangeKey> BeginToLearn(const Part& part, const at::Tensor& images);
@@ -96,6 +102,10 @@ class SupernetOracle : public Oracle {
   std::optional<NormStatistics> own_norms_ = std::nullopt;
   std::optional<NormStatistics> corrections_ = std::nullopt;
   std::optional<Teacher> teacher_ = std::nullopt;
+  const PostTraining post_training_;
+  // The networks tuned last, of the weights as they are, the oldest first: an answer is measured, tested and
+  // saved.
+  std::deque<std::pair<Assignment, std::shared_ptr<const Supernet>>> tuned_;
 };
 
 }  // namespace precis

@@ -26,7 +26,7 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("{", absl::StrJoin(shape, ", "), "}");
 }
 
-// Name and shape of everything that a file for this net holds, learned ranges apart.
+// Name and shape of everything that a file for this net holds, ranges apart.
 std::map<std::string, std::vector<int64_t>> ExpectedShapes(const Supernet& net) {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const Parameter& parameter : net.parameters()) shapes[parameter.name] = parameter.value.sizes().vec();
@@ -38,11 +38,11 @@ std::map<std::string, std::vector<int64_t>> ExpectedShapes(const Supernet& net) 
   return shapes;
 }
 
-// Name and shape of a learned range, should `name` be one that this net can have.
-std::optional<std::pair<RangeKey, std::vector<int64_t>>> LearnedRange(const Supernet& net,
-                                                                      const std::string& name) {
+// Name and shape of a range, should `name` be one that this net can have.
+std::optional<std::pair<RangeKey, std::vector<int64_t>>> KeptRange(const Supernet& net,
+                                                                   const std::string& name) {
   const absl::StatusOr<RangeKey> key = RangeBook::ParseName(net.graph(), name);
-  if (!key.ok() || !net.ranges().Learns(key->operand, key->format)) return std::nullopt;
+  if (!key.ok() || !net.ranges().Keeps(key->operand, key->format)) return std::nullopt;
   const bool of_weight = key->operand == Operand::kWeight;
   if (of_weight && !net.Weight(key->node).defined()) return std::nullopt;
   std::vector<int64_t> shape;
@@ -88,7 +88,7 @@ WeightFile ExportWeights(const Supernet& net, const Assignment& assignment, cons
     file.tensors[absl::StrCat(name, ".running_mean")] = ToHost(calibration.mean[index]);
     file.tensors[absl::StrCat(name, ".running_var")] = ToHost(calibration.variance[index]);
   }
-  for (const auto& [key, range] : net.ranges().Learned()) {
+  for (const auto& [key, range] : net.ranges().Kept()) {
     file.tensors[RangeBook::Name(net.graph(), key)] = ToHost(range);
   }
   file.metadata = {{"format", "pt"},
@@ -114,16 +114,16 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
       damaged.push_back(absl::StrCat(name, " holds a value that is not finite"));
     }
   }
-  std::vector<std::pair<RangeKey, const WeightTensor*>> learned;
+  std::vector<std::pair<RangeKey, const WeightTensor*>> kept;
   for (const auto& [name, tensor] : file.tensors) {
     if (expected.contains(name)) continue;
-    const auto range = LearnedRange(net, name);
+    const auto range = KeptRange(net, name);
     if (!range.has_value() || range->second != tensor.shape) {
       misfits.push_back(absl::StrCat(name, " is unknown, or of a shape that it cannot have"));
     } else if (!AllAbove0(tensor)) {
       damaged.push_back(absl::StrCat(name, " holds a range that is no finite number above 0"));
     } else {
-      learned.emplace_back(range->first, &tensor);
+      kept.emplace_back(range->first, &tensor);
     }
   }
   if (!misfits.empty()) {
@@ -140,8 +140,8 @@ absl::Status ImportWeights(const WeightFile& file, Supernet& net) {
     parameter.value.copy_(FromHost(file.tensors.at(parameter.name)));
   }
   net.ranges().Clear();
-  for (const auto& [key, tensor] : learned) {
-    net.ranges().Learn(key, FromHost(*tensor).to(net.parameters().front().value.device()));
+  for (const auto& [key, tensor] : kept) {
+    net.ranges().Restore(key, FromHost(*tensor).to(net.parameters().front().value.device()));
   }
   return absl::OkStatus();
 }

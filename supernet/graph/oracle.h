@@ -105,14 +105,17 @@ class Oracle {
                                                   const LayerOptions& options, int64_t images) = 0;
 
   // Counted quality on a whole split (see Evaluation). Leaves the weights and the training statistics as
-  // they were. The assignment may use any format, fp32 for a float reference included.
+  // they were. The assignment may use any format, fp32 for a float reference included. With post-training
+  // techniques that depend on the formats (post_training.h), the network measured is the one tuned for the
+  // assignment; probes and scores are of the weights as they are.
   virtual absl::StatusOr<Evaluation> Evaluate(const Assignment& assignment, Split split) = 0;
 
   // Writes the shared weights, cut to the assignment's architecture, with the batch-norm statistics
   // calibrated for `assignment`, to `path` as safetensors (temporary file, fsync, rename). Tensors are named
   // as ModelGraph::Parameters(), those of batch norms also NODE.running_mean, NODE.running_var; learned
-  // ranges NODE.weight_range.FORMAT, NODE.output_range.FORMAT. Moving averages are not kept. UNAVAILABLE with
-  // the path if it cannot be written.
+  // ranges NODE.weight_range.FORMAT, NODE.output_range.FORMAT; likewise the ranges of weights that were put
+  // on a format's grid. Moving averages are not kept. Of weights tuned for the assignment it is those, so
+  // that rounding what was saved gives what was measured. UNAVAILABLE with the path if it cannot be written.
   virtual absl::Status SaveWeights(const Assignment& assignment, const std::string& path) = 0;
 
   // Reads what SaveWeights wrote, of the largest architecture if there are several. DATA_LOSS or
