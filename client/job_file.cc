@@ -152,7 +152,9 @@ class Reader {
       const bool of_messages = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
       const std::string example =
           of_messages ? absl::StrCat("[{", absl::StrJoin(FieldNames(*field.message_type()), ": …, "), ": …}]")
-          : node.kind == YamlNode::Kind::kScalar                ? absl::StrCat("[", Printable(node.text), "]")
+          : node.kind == YamlNode::Kind::kScalar ? absl::StrCat("[", Printable(node.text), "]")
+          : field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM
+              ? absl::StrCat("[", ShortEnumNames(*field.enum_type()).front(), "]")
           : field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? "[int4, int8]"
                                                                 : "[1, 3]";
       return AddFault(node.place, path,
@@ -171,6 +173,10 @@ class Reader {
           AddExpected(item, below, field);
         }
       } else if (item.kind != YamlNode::Kind::kScalar) {
+        if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+          ReadEnum(item, below, field, message);
+          continue;
+        }
         AddExpected(item, below, field);
         YamlNode zero;
         zero.text = "0";
@@ -219,12 +225,17 @@ class Reader {
 
   void ReadEnum(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
                 Message& message) {
+    const Reflection& reflection = *message.GetReflection();
     const EnumValueDescriptor* value = FindEnumValue(*field.enum_type(), node.text);
-    if (value == nullptr)
+    if (value == nullptr) {
+      if (field.is_repeated())
+        reflection.AddEnumValue(&message, &field, 0);  // keeps the server's indices in step
       return AddFault(node.place, path,
                       absl::StrCat("must be ", Expected(field), ", not ", Describe(node), ".",
                                    DidYouMean(node.text, ShortEnumNames(*field.enum_type()))));
-    message.GetReflection()->SetEnum(&message, &field, value);
+    }
+    if (field.is_repeated()) return reflection.AddEnum(&message, &field, value);
+    reflection.SetEnum(&message, &field, value);
   }
 
   void ReadScalar(const YamlNode& node, const std::string& path, const FieldDescriptor& field,

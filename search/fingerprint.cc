@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/escaping.h"
@@ -67,6 +68,14 @@ void AddStart(const JobSpec& spec, Text& text) {
   text.Line("model.content", spec.model.found ? spec.model.found->content : "");
   if (spec.model.start != Start::kPostTraining) return;
   text.Whole("post_training.recalibrate_batch_norm", spec.post_training.recalibrate_batch_norm ? 1 : 0);
+  std::vector<Technique> techniques = spec.post_training.rewriting.techniques;
+  std::sort(techniques.begin(), techniques.end());
+  for (const Technique technique : techniques) {
+    text.Line("post_training.techniques", TechniqueName(technique));
+  }
+  if (spec.post_training.rewriting.Has(Technique::kSmooth)) {
+    text.Real("post_training.smooth_alpha", spec.post_training.rewriting.smooth_alpha);
+  }
 }
 
 // Likewise, from the algorithm that once was the only one.

@@ -13,6 +13,7 @@
 #include "supernet/graph/data_options.h"
 #include "supernet/graph/dataset_info.h"
 #include "supernet/graph/model_zoo.h"
+#include "supernet/graph/post_training.h"
 #include "supernet/graph/training_options.h"
 
 namespace precis::search {
@@ -104,6 +105,9 @@ struct PostTrainingSpec {
   // Whether the statistics of batch norms move, for each configuration, by as much as rounding moves those of
   // what they read, on the calibration images; else they stay as they are in the file.
   bool recalibrate_batch_norm = true;
+  // What is done to the weights besides. Not kEqualization with kSmooth, which sets the same factors anew,
+  // nor kLearnedRounding with kGptq, which choose the same weights.
+  PostTraining rewriting = {};
 };
 
 // What the server found in the files of a data set whose sizes lie there, when it accepted the job.

@@ -1,6 +1,7 @@
 // Name or file, start, labels.
 #include "search/model_check.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,28 @@ void CheckFile(const JobSpec& spec, Violations& violations) {
   refuse_change("space.architecture", !spec.space.architecture.empty());
 }
 
+void CheckTechniques(const PostTraining& rewriting, RangeCheck& check, Violations& violations) {
+  const std::vector<Technique>& techniques = rewriting.techniques;
+  for (size_t i = 0; i < techniques.size(); ++i) {
+    const auto rest = techniques.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(techniques.begin(), rest, techniques[i]) == rest) continue;
+    violations.push_back({absl::StrCat("post_training.techniques[", i, "]"),
+                          absl::StrCat(TechniqueName(techniques[i]), " is given twice: once is enough.")});
+  }
+  const auto refuse_both = [&](Technique a, Technique b, const char* why) {
+    if (!rewriting.Has(a) || !rewriting.Has(b)) return;
+    violations.push_back({"post_training.techniques",
+                          absl::StrCat(TechniqueName(a), " and ", TechniqueName(b), " ", why,
+                                       ": take one of them out. Every other combination is allowed.")});
+  };
+  refuse_both(Technique::kEqualization, Technique::kSmooth,
+              "set the same factors, and smooth would undo what equalization did");
+  refuse_both(Technique::kLearnedRounding, Technique::kGptq,
+              "both choose the rounded weights, and only one can have the last word");
+  check.Real("post_training.smooth_alpha", rewriting.smooth_alpha, {.least = 0, .most = 1},
+             "The default is 0.5.");
+}
+
 void CheckPostTraining(const JobSpec& spec, int64_t training_images, RangeCheck& check,
                        Violations& violations) {
   const auto refuse = [&](const std::string& field, const std::string& why) {
@@ -92,6 +115,7 @@ void CheckPostTraining(const JobSpec& spec, int64_t training_images, RangeCheck&
                                " ranges come of training, and post_training trains nothing: give max_abs, "
                                "percentile or mean_square_error (the default)."));
   }
+  CheckTechniques(spec.post_training.rewriting, check, violations);
   check.Whole("post_training.calibration_images", spec.post_training.calibration_images, 2, training_images,
               training_images == kUnbounded ? "" : "the data set's training images less data.search_images",
               absl::StrCat("The default is ", PostTrainingSpec().calibration_images, "."));
@@ -129,6 +153,12 @@ void CheckModel(const JobSpec& spec, const DatasetInfo* dataset, RangeCheck& che
   if (spec.model.start == Start::kPostTraining) {
     const int64_t images = dataset == nullptr ? kUnbounded : dataset->train_images - spec.data.search_images;
     CheckPostTraining(spec, images, check, violations);
+  }
+  if (spec.model.start != Start::kPostTraining && !spec.post_training.rewriting.techniques.empty()) {
+    violations.push_back({"post_training.techniques",
+                          absl::StrCat("are for weights that stay as they are, and model.start is ",
+                                       StartName(spec.model.start),
+                                       ": set model.start to post_training, or leave them out.")});
   }
   CheckLabels(spec.model.labels, dataset, violations);
 }

@@ -51,6 +51,18 @@ absl::Status CheckUnchanged(const JobRecord& job, const std::string& path, const
       absl::StrCat(path, " has changed since the job succeeded. Restore it from a backup."));
 }
 
+// Weights that were rounded, or biases that were corrected, for one configuration are of no use to another.
+absl::Status CheckTuned(const search::Plan& plan, const search::Candidate& candidate) {
+  const bool tuned = plan.spec.model.start == search::Start::kPostTraining &&
+                     plan.spec.post_training.rewriting.DependsOnFormats();
+  if (!tuned || candidate.origin == search::Origin::kFinal) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "candidate ", candidate.number,
+      " is no answer, and with post_training.techniques weights are kept of answers alone, since "
+      "they are rounded or corrected for each configuration: export an answer, or submit a job "
+      "whose cost.targets have one of this cost."));
+}
+
 }  // namespace
 
 absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files, const JobRecord& job,
@@ -70,6 +82,7 @@ absl::StatusOr<ExportedFile> ExportFromStore(Store& store, const JobFiles& files
   }
   absl::StatusOr<std::shared_ptr<const search::Plan>> plan = RecompilePlan(job, files);
   if (!plan.ok()) return plan.status();
+  if (absl::Status tuned = CheckTuned(**plan, *chosen); !tuned.ok()) return tuned;
   // Answers for several targets have weights of their own; all else was measured under the last.
   const bool has_own = job.plan.targets.size() > 1 && chosen->origin == search::Origin::kFinal;
   const std::string weights_path =

@@ -23,6 +23,13 @@ constexpr EnumRow<v1::ModelStart, search::Start> kStarts[] = {
     {v1::MODEL_START_FINETUNE, search::Start::kFinetune},
     {v1::MODEL_START_POST_TRAINING, search::Start::kPostTraining},
 };
+constexpr EnumRow<v1::PostTrainingTechnique, Technique> kTechniques[] = {
+    {v1::POST_TRAINING_TECHNIQUE_EQUALIZATION, Technique::kEqualization},
+    {v1::POST_TRAINING_TECHNIQUE_SMOOTH, Technique::kSmooth},
+    {v1::POST_TRAINING_TECHNIQUE_BIAS_CORRECTION, Technique::kBiasCorrection},
+    {v1::POST_TRAINING_TECHNIQUE_LEARNED_ROUNDING, Technique::kLearnedRounding},
+    {v1::POST_TRAINING_TECHNIQUE_GPTQ, Technique::kGptq},
+};
 constexpr EnumRow<v1::ChannelOrder, ChannelOrder> kChannelOrders[] = {
     {v1::CHANNEL_ORDER_RGB, ChannelOrder::kRgb},
     {v1::CHANNEL_ORDER_BGR, ChannelOrder::kBgr},
@@ -219,6 +226,19 @@ void ReadRewardAndController(const v1::JobSpec& wire, search::JobSpec& spec, sea
            violations);
 }
 
+void ReadTechniques(const v1::PostTrainingSpec& wire, PostTraining& rewriting,
+                    search::Violations& violations) {
+  for (int i = 0; i < wire.techniques_size(); ++i) {
+    if (const std::optional<Technique> known = FromWire(kTechniques, wire.techniques(i))) {
+      rewriting.techniques.push_back(*known);
+    } else {
+      violations.push_back({absl::StrCat("post_training.techniques[", i, "]"),
+                            UnknownEnumText(kTechniques, wire.techniques(i))});
+    }
+  }
+  PRECIS_READ_OPTIONAL(wire, smooth_alpha, rewriting.smooth_alpha);
+}
+
 void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, search::Violations& violations) {
   const v1::TrainingSpec& training = wire.training();
   PRECIS_READ_OPTIONAL(training, epochs, spec.epochs);
@@ -243,6 +263,7 @@ void ReadTrainingAndFinish(const v1::JobSpec& wire, search::JobSpec& spec, searc
   PRECIS_READ_OPTIONAL(wire.post_training(), calibration_images, spec.post_training.calibration_images);
   PRECIS_READ_OPTIONAL(wire.post_training(), recalibrate_batch_norm,
                        spec.post_training.recalibrate_batch_norm);
+  ReadTechniques(wire.post_training(), spec.post_training.rewriting, violations);
   PRECIS_READ_OPTIONAL(wire.finish(), frozen_share, spec.finish.frozen_share);
   PRECIS_READ_OPTIONAL(wire.finish(), sampled_candidates, spec.finish.sampled_candidates);
   PRECIS_READ_OPTIONAL(wire, seed, spec.seed);
@@ -396,6 +417,10 @@ v1::JobSpec JobSpecToWire(const search::JobSpec& spec) {
   ranges.set_momentum(spec.training.ranges.momentum);
   wire.mutable_post_training()->set_calibration_images(spec.post_training.calibration_images);
   wire.mutable_post_training()->set_recalibrate_batch_norm(spec.post_training.recalibrate_batch_norm);
+  for (const Technique technique : spec.post_training.rewriting.techniques) {
+    wire.mutable_post_training()->add_techniques(ToWire(kTechniques, technique));
+  }
+  wire.mutable_post_training()->set_smooth_alpha(spec.post_training.rewriting.smooth_alpha);
   wire.mutable_finish()->set_frozen_share(spec.finish.frozen_share);
   wire.mutable_finish()->set_sampled_candidates(spec.finish.sampled_candidates);
   wire.set_seed(spec.seed);

@@ -60,9 +60,14 @@ ordered_json PixelStatistic(const WeightFile& weights, const std::string& key) {
 
 ordered_json FileJson(const search::Plan& plan) {
   const search::ModelSpec& model = plan.spec.model;
-  return {{"name", ModelFileName(plan)},
-          {"sha256", model.found ? model.found->content : ""},
-          {"start", search::StartName(model.start)}};
+  ordered_json file = {{"name", ModelFileName(plan)},
+                       {"sha256", model.found ? model.found->content : ""},
+                       {"start", search::StartName(model.start)}};
+  if (model.start != search::Start::kPostTraining) return file;
+  for (const Technique technique : plan.spec.post_training.rewriting.techniques) {
+    file["techniques"].push_back(TechniqueName(technique));
+  }
+  return file;
 }
 
 ordered_json ModelJson(const ExportInput& input) {

@@ -33,6 +33,7 @@ absl::StatusOr<std::unique_ptr<Oracle>> MakeOracle(const search::Plan& plan, Dat
        .network = plan.network,
        .weights = std::move(weights),
        .against_float = post_training,
+       .post_training = post_training ? plan.spec.post_training.rewriting : PostTraining{},
        .keep_statistics = post_training && !plan.spec.post_training.recalibrate_batch_norm});
 }
 

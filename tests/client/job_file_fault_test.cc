@@ -115,6 +115,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"SectionForScalar",
              "seed: {value: 1}\n",
              {"j:1:7: seed: must be a whole number, not a mapping."}},
+        Case{"UnknownInAListOfNames",
+             "post_training:\n  techniques: [gptq, gtpq]\n",
+             {"j:2:22: post_training.techniques[1]: must be one of equalization, smooth, bias_correction, "
+              "learned_rounding, gptq, not \"gtpq\". Did you mean \"gptq\"?"}},
+        Case{"NameForAListOfNames",
+             "post_training:\n  techniques: gptq\n",
+             {"j:2:15: post_training.techniques: must be a list, such as [gptq], not \"gptq\"."}},
         Case{"ListForScalar", "seed: [1]\n", {"j:1:7: seed: must be a whole number, not a list."}},
         Case{"ScalarForList",
              "space: {formats: int4}\n",

@@ -69,6 +69,22 @@ class OwnModelTest(harness.EndToEndTest):
         self.assertIn("int8", self.precis("candidates", names[0], "-o", "wide", code=0).out)
         self.assertTrue(chosen.out)
 
+    def test_techniques_keep_weights_of_answers(self):
+        techniques = "post_training: {calibration_images: 64, techniques: [smooth, bias_correction, gptq]}"
+        job = self.finished(self.submit_file(POST_TRAINING.replace("post_training: {calibration_images: 64}", techniques)))
+        self.assertEqual(job["state"], "succeeded", job["error"])
+        self.assertEqual(job["spec"]["post_training"]["techniques"], ["smooth", "bias_correction", "gptq"])
+        for form in ("json", "onnx"):
+            self.precis("export", job["name"], "--format", form, "--output", self.folder / form, code=0)
+        other = next(each for each in self.precis("candidates", job["name"], "-o", "json", code=0).json()
+                     if each["origin"] != "final")
+        refused = self.precis("export", other["name"])
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn("weights are kept of answers alone", refused.err)
+        refused = self.refusal(POST_TRAINING.replace("64}", "64, techniques: [gptq, learned_rounding]}"))
+        self.assertIn("post_training.techniques", refused)
+        self.assertIn("take one of them out", refused)
+
     def test_several_targets_without_training(self):
         targets = POST_TRAINING.replace("target: 1x int4", "targets: [2x int4, 1.2x int4, 0.9x int4]")
         job = self.finished(self.submit_file(targets))

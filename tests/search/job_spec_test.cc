@@ -104,6 +104,28 @@ const std::vector<Fault>& Faults() {
          MakeOwn(s);
          s.post_training.calibration_images = 1;
        }},
+      {"post_training.techniques[2]", "gptq is given twice",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.post_training.rewriting.techniques = {Technique::kGptq, Technique::kSmooth, Technique::kGptq};
+       }},
+      {"post_training.techniques", "equalization and smooth set the same factors",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.post_training.rewriting.techniques = {Technique::kSmooth, Technique::kEqualization};
+       }},
+      {"post_training.techniques", "learned_rounding and gptq both choose",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.post_training.rewriting.techniques = {Technique::kLearnedRounding, Technique::kGptq};
+       }},
+      {"post_training.techniques", "model.start is from_scratch",
+       [](JobSpec& s) { s.post_training.rewriting.techniques = {Technique::kGptq}; }},
+      {"post_training.smooth_alpha", "from 0 up to 1",
+       [](JobSpec& s) {
+         MakeOwn(s);
+         s.post_training.rewriting.smooth_alpha = 1.5;
+       }},
       {"data.mean", "has 3 numbers, and images have 1 channel",
        [](JobSpec& s) {
          s.data.options.mean = {0, 0, 0};

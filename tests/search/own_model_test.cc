@@ -64,6 +64,21 @@ TEST(OwnModel, ContentAndStartDecideTheFingerprint) {
   EXPECT_EQ(fingerprints.size(), 5u);
 }
 
+TEST(OwnModel, TechniquesDecideTheFingerprintAndTheirOrderDoesNot) {
+  const auto fingerprint = [](std::vector<Technique> techniques, double alpha) {
+    JobSpec spec = OwnJob(Start::kPostTraining);
+    spec.post_training.rewriting = {.techniques = std::move(techniques), .smooth_alpha = alpha};
+    return OwnPlan(spec)->fingerprint;
+  };
+  const std::string plain = OwnPlan(OwnJob(Start::kPostTraining))->fingerprint;
+  EXPECT_EQ(fingerprint({}, 0.7), plain) << "of what is not done";
+  const std::string both = fingerprint({Technique::kSmooth, Technique::kGptq}, 0.5);
+  EXPECT_EQ(fingerprint({Technique::kGptq, Technique::kSmooth}, 0.5), both);
+  const std::set<std::string> all = {plain, both, fingerprint({Technique::kSmooth, Technique::kGptq}, 0.7),
+                                     fingerprint({Technique::kSmooth}, 0.5)};
+  EXPECT_EQ(all.size(), 4u);
+}
+
 TEST(OwnModel, LabelsAreTheDataSets) {
   JobSpec spec = OwnJob(Start::kFinetune);
   for (int i = 0; i < 10; ++i) spec.model.labels.push_back(std::string(1, static_cast<char>('a' + i)));

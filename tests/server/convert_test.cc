@@ -43,6 +43,11 @@ void FillEveryField(Message& message, int& counter) {
         case FieldDescriptor::CPPTYPE_DOUBLE:
           reflection->AddDouble(&message, field, counter + 1.0 / 3);
           break;
+        case FieldDescriptor::CPPTYPE_ENUM:
+          for (int value = 1; value < field->enum_type()->value_count(); ++value) {
+            reflection->AddEnumValue(&message, field, value);
+          }
+          break;
         default:
           FAIL() << field->full_name();
       }
@@ -332,6 +337,19 @@ TEST(Convert, ACandidateNamesItsLayersAndCosts) {
   EXPECT_EQ(wire.costs(1).metric(), "model_size");
   EXPECT_EQ(wire.costs(1).unit(), "bits");
   EXPECT_FALSE(wire.has_sampled_at_step());
+}
+
+TEST(Convert, AnUnknownTechniqueIsNamedByItsPlace) {
+  v1::JobSpec wire;
+  wire.mutable_post_training()->add_techniques(v1::POST_TRAINING_TECHNIQUE_GPTQ);
+  wire.mutable_post_training()->add_techniques(v1::POST_TRAINING_TECHNIQUE_UNSPECIFIED);
+  search::Violations violations;
+  const search::JobSpec spec = JobSpecFromWire(wire, violations);
+  EXPECT_TRUE(spec.post_training.rewriting.Has(Technique::kGptq));
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_EQ(violations[0].field, "post_training.techniques[1]");
+  EXPECT_THAT(violations[0].message,
+              HasSubstr("equalization, smooth, bias_correction, learned_rounding, gptq"));
 }
 
 // Random bytes, and random changes of a good spec, either do not parse or are checked without a crash.
