@@ -1,6 +1,6 @@
 // PRECIS_FAILPOINT=NAME:COUNT:FILE ends the process, as SIGKILL does, when it passes the failpoint for the
-// COUNT-th time, unless FILE is there; FILE is made before, so that of a server and its workers one ends,
-// once.
+// COUNT-th time, unless FILE is there; FILE, with the process id in it, is made before, so that of a server
+// and its workers one ends, once.
 #include "supernet/formats/failpoint.h"
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -41,7 +42,9 @@ void PassFailpoint(const char* name) {
   static const Choice* const choice = new Choice(ReadChoice());
   static std::atomic<int64_t> passed = 0;
   if (choice->name != name || ++passed != choice->count) return;
-  if (open(choice->file.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600) < 0) return;
+  const int file = open(choice->file.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  dprintf(file, "%d\n", getpid());
   kill(getpid(), SIGKILL);
   while (true) pause();
 }

@@ -59,6 +59,7 @@ class Nemesis(harness.EndToEndTest):
         self.strikes = collections.Counter()
         self.kills = 0
         self.stopped = set()
+        self.counted = False
         self.log_file = open(LOG, "a", encoding="utf-8") if LOG else None  # pylint: disable=consider-using-with
         self.disk = self.make_disk()
         self.mark = self.folder / "failpoint"
@@ -109,13 +110,20 @@ class Nemesis(harness.EndToEndTest):
         except AssertionError as error:
             if not self.mark.exists():
                 raise error
-            self.passed_failpoint()
+            self.count_failpoint()
+            self.start_server()
+        self.counted = False
 
-    def passed_failpoint(self):
-        """What ended has passed its failpoint."""
-        self.kills += 1
-        self.strikes["failpoint " + os.environ["PRECIS_FAILPOINT"].split(":")[0]] += 1
-        self.start_server()
+    def count_failpoint(self):
+        """If it has been passed, by the server or by a worker."""
+        if self.mark.exists() and not self.counted:
+            self.counted = True
+            self.kills += 1
+            self.strikes["failpoint " + os.environ["PRECIS_FAILPOINT"].split(":")[0]] += 1
+
+    def server_passed(self):
+        """Whether it was the server that ended at the failpoint."""
+        return self.mark.exists() and self.mark.read_text(encoding="utf-8").strip() == str(self.server.process.pid)
 
     def test_nothing_that_was_told_is_taken_back(self):
         stubs.generate(type(self))
@@ -178,16 +186,12 @@ class Nemesis(harness.EndToEndTest):
                     time.sleep(0.1)
                 breath, verified = self.dice.randint(2, 12), self.told.counts.get("verified", 0)
             time.sleep(self.dice.choice((0.02, 0.1, 0.3, 0.6, 1.0)) * self.dice.uniform(0.5, 1.5))
-            if self.mark.exists() and self.server.process.poll() is None:  # a worker's
-                self.kills += 1
-                self.strikes["failpoint " + os.environ["PRECIS_FAILPOINT"].split(":")[0]] += 1
-                self.mark.unlink()
-                os.environ["PRECIS_FAILPOINT"] = ""
             strike = self.dice.choices(list(kinds), list(kinds.values()))[0]
             if strike():
                 self.strikes[strike.__name__] += 1
-            if self.server.process.poll() is not None and self.mark.exists():
-                self.passed_failpoint()
+            self.count_failpoint()
+            if self.server.process.poll() is not None and self.server_passed():
+                self.start_server()
             elif self.server.process.poll() is not None:
                 self.told.violate(f"the server ended by itself with {self.server.process.returncode}: {self.server.log()[-2000:]}")
             if not any(each.is_alive() for each in clients):
@@ -221,7 +225,7 @@ class Nemesis(harness.EndToEndTest):
     def drain(self):
         self.go_on()
         code = self.server.stop(signal.SIGTERM)
-        if code != 0 and not self.mark.exists():
+        if code != 0 and not self.server_passed():
             self.told.violate(f"an orderly end has code {code}: {self.server.log()[-2000:]}")
         self.start_server()
         return True
@@ -289,10 +293,10 @@ class Nemesis(harness.EndToEndTest):
     def back_up(self):
         backup = self.folder / "backup"
         taken = self.precis("admin", "backup", backup)
-        if taken.code != 0 and self.mark.exists():
-            return False
-        if taken.code != 0:
+        if taken.code != 0 and not self.server_passed():
             self.told.violate(f"no backup: {taken.err}")
+        if taken.code != 0:
+            subprocess.run(["rm", "-rf", backup], check=True)
             return False
         verified = subprocess.run([harness.BIN / "precisd", "restore", backup, "--verify"], capture_output=True, text=True,
                                   check=False)
