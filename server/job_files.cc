@@ -80,7 +80,9 @@ absl::Status JobFiles::MakeFolder(const std::string& job_id) const {
     SyncFolder(data_dir_);
   }
   if (!error) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot create ", Folder(job_id), ": ", error.message()));
+  const std::string message = absl::StrCat("cannot create ", Folder(job_id), ": ", error.message());
+  return error == std::errc::no_space_on_device ? absl::ResourceExhaustedError(message)
+                                                : absl::UnavailableError(message);
 }
 
 absl::Status JobFiles::KeepModel(const std::string& job_id, const std::string& bytes) const {

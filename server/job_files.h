@@ -32,9 +32,10 @@ class JobFiles {
   // OK if there is none.
   absl::Status RemoveCheckpoint(const std::string& job_id) const;
 
-  // Survives a power cut. UNAVAILABLE, naming the folder and the reason.
+  // Survives a power cut. RESOURCE_EXHAUSTED if the disk is full, else UNAVAILABLE, naming the folder and the
+  // reason.
   absl::Status MakeFolder(const std::string& job_id) const;
-  // Makes the folder and in it the copy of a model, whole or not at all. UNAVAILABLE likewise.
+  // Makes the folder and in it the copy of a model, whole or not at all. Errors likewise.
   absl::Status KeepModel(const std::string& job_id, const std::string& bytes) const;
   // Size and hash of every weight file and of the model, by name; none if there is no folder. UNAVAILABLE,
   // naming the file, if one cannot be read.

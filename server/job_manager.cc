@@ -164,9 +164,18 @@ absl::Status JobManager::Finish(const std::string& job_id, const std::string& se
                                 const std::string& worker_version) {
   if (absl::Status status = Authenticate(job_id, secret); !status.ok()) return status;
   if (!outcome.ok()) {
-    // A worker that was stopped has failed at nothing.
-    absl::Status status = absl::IsCancelled(outcome.status()) ? EndIfCancelled(job_id)
-                                                              : EndRun(job_id, outcome.status(), false);
+    absl::Status status;
+    if (absl::IsResourceExhausted(outcome.status())) {
+      // The store may be able to take in nothing now: OnExit goes on with it.
+      std::lock_guard lock(mutex_);
+      if (auto run = runs_.find(job_id); run != runs_.end()) {
+        run->second.no_room = std::string(outcome.status().message());
+      }
+    } else if (absl::IsCancelled(outcome.status())) {
+      status = EndIfCancelled(job_id);  // a worker that was stopped has failed at nothing
+    } else {
+      status = EndRun(job_id, outcome.status(), false);
+    }
     if (!status.ok()) return status;
   } else {
     absl::StatusOr<Page<search::Candidate>> final_candidate =

@@ -7,7 +7,10 @@
 //     PAUSED, FAILED, CANCELLED              its process has ended ─► slot free
 //
 // A worker that dies, or falls silent, is followed by another one, which goes on from the last checkpoint; so
-// are the workers of a server that was shut down or died. Their jobs are RUNNING meanwhile.
+// are the workers of a server that was shut down or died. Their jobs are RUNNING meanwhile. So are those
+// whose worker found the disk full (RESOURCE_EXHAUSTED): the next one starts when there is room, and no job
+// starts before; the job's notice says so. Where the store cannot take in how a run ended, it is asked again
+// later.
 //
 // The store has the truth; what is kept here (queue, secrets, deadlines) can be made anew from it.
 //
@@ -37,6 +40,9 @@
 
 namespace precis::server {
 
+// Of the disk that the folder is on, for this user; the largest number if it cannot be looked at.
+int64_t FreeBytes(const std::string& folder);
+
 struct JobManagerOptions {
   std::string data_dir;
   int max_concurrent_jobs = 1;
@@ -56,9 +62,16 @@ struct JobManagerOptions {
   // Before a worker is started again; twice as long each time without getting further, up to the longest.
   absl::Duration first_restart_pause = absl::Seconds(1);
   absl::Duration longest_restart_pause = absl::Minutes(1);
+  // No worker is started while the disk of data_dir has less room; looked at again after a pause.
+  int64_t least_room = int64_t{64} << 20;
+  absl::Duration room_pause = absl::Seconds(5);
+  std::function<int64_t(const std::string&)> free_bytes = FreeBytes;
   // Called when a worker has been lost and another will follow; from any thread. May be empty.
   std::function<void()> on_restart = nullptr;
 };
+
+// How the notice of a job begins that goes on when there is room.
+inline constexpr char kNoRoom[] = "waiting for room on the disk";
 
 enum class WorkerDirective { kContinue, kCancel, kPause };  // kPause: leave a checkpoint first
 
@@ -140,7 +153,8 @@ class JobManager {
     Clock::time_point kill_at = Clock::time_point::max();  // when patience ends
     bool launched = false;
     WorkerDirective told = WorkerDirective::kContinue;
-    bool silent = false;  // killed because it was
+    bool silent = false;       // killed because it was
+    std::string no_room = {};  // what it said of the full disk
   };
 
   struct Waiting {
@@ -161,6 +175,10 @@ class JobManager {
   // Of a job without worker: a RUNNING one goes where somebody asked it to go; else it becomes FAILED, or, if
   // its worker was `lost`, stays RUNNING and is queued again.
   absl::Status EndRun(const std::string& job_id, const absl::Status& failure, bool lost);
+  // The same; if the store cannot take it in, the job is queued, and tried again.
+  void EndRunOrTryAgain(const std::string& job_id, const absl::Status& failure, bool lost);
+  // Puts the job back into the queue, and says why; unless the disk has room, or somebody wants it to stop.
+  bool WaitsForRoom(const std::string& job_id);
   // CANCELLED, if that was asked for; else as it is.
   absl::Status EndIfCancelled(const std::string& job_id);
   // What a lost worker means for the job; the pause before the next one, or none: too many were lost.

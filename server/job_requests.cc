@@ -41,8 +41,10 @@ absl::StatusOr<JobRecord> JobManager::Stop(const std::string& job_id, JobRecord 
   }
   if (!waited || job.state != JobState::kRunning) return job;
   // It waited for another worker.
-  if (absl::Status status = EndRun(job_id, absl::CancelledError("stopped"), false); !status.ok())
+  if (absl::Status status = EndRun(job_id, absl::CancelledError("stopped"), false); !status.ok()) {
+    Enqueue(job_id);
     return status;
+  }
   absl::StatusOr<Page<JobRecord>> page = store_->QueryJobs({.id = job_id});
   if (!page.ok()) return page.status();
   return page->items.empty() ? job : std::move(page->items[0]);
@@ -164,6 +166,7 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
   }
   bool was_running = false;
   std::optional<absl::Duration> pause;
+  const bool no_room = absl::IsResourceExhausted(failure);
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
         if (record.state != JobState::kRunning) return Disposition::kKeep;
@@ -171,6 +174,11 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
         JobState to = record.cancel_requested                                          ? JobState::kCancelled
                       : record.pause_requested && (lost || absl::IsCancelled(failure)) ? JobState::kPaused
                                                                                        : JobState::kFailed;
+        if (to == JobState::kFailed && no_room) {
+          pause = options_.room_pause;
+          record.notice = absl::StrCat(kNoRoom, ": ", failure.message());
+          return Disposition::kKeep;
+        }
         if (to == JobState::kFailed && lost) {
           if (draining) return Disposition::kKeep;
           pause = CountLoss(record);
@@ -198,7 +206,7 @@ absl::Status JobManager::EndRun(const std::string& job_id, const absl::Status& f
   const std::string& why = job->error.empty() ? job->notice : job->error;
   spdlog::info("job {}: {}{}{}", job_id, JobStateName(job->state), why.empty() ? "" : ": ", why);
   if (!pause.has_value()) return absl::OkStatus();
-  if (options_.on_restart) options_.on_restart();
+  if (options_.on_restart && !no_room) options_.on_restart();
   // What an earlier server left goes on at once, before what waits.
   Enqueue(job_id, server_address_.empty() ? absl::ZeroDuration() : *pause);
   return absl::OkStatus();

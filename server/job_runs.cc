@@ -1,9 +1,12 @@
 // JobManager's thread: it starts workers, watches over them and notices their end.
 #include <spdlog/spdlog.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/digest.h"
@@ -15,8 +18,39 @@ namespace precis::server {
 namespace {
 
 constexpr int kSecretBytes = 32;
+constexpr absl::Duration kStorePause = absl::Seconds(2);
 
 }  // namespace
+
+int64_t FreeBytes(const std::string& folder) {
+  struct statvfs disk = {};
+  if (statvfs(folder.c_str(), &disk) != 0) return std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
+}
+
+void JobManager::EndRunOrTryAgain(const std::string& job_id, const absl::Status& failure, bool lost) {
+  const absl::Status ended = EndRun(job_id, failure, lost);
+  if (ended.ok() || absl::IsNotFound(ended)) return;
+  spdlog::error("job {}: its end is not stored yet: {}", job_id, ended.ToString());
+  Enqueue(job_id, kStorePause);
+}
+
+bool JobManager::WaitsForRoom(const std::string& job_id) {
+  if (options_.free_bytes(options_.data_dir) >= options_.least_room) return false;
+  const std::string notice = absl::StrCat(kNoRoom, ": the disk of ", options_.data_dir, " has less than ",
+                                          options_.least_room >> 20, " MiB left");
+  const absl::StatusOr<JobRecord> job =
+      store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        const bool waits = record.state == JobState::kPending || record.state == JobState::kRunning;
+        if (!waits || record.cancel_requested || record.pause_requested) return absl::AbortedError("asked");
+        record.notice = notice;
+        return Disposition::kKeep;
+      });
+  if (absl::IsAborted(job.status()) || absl::IsNotFound(job.status())) return false;
+  if (job.ok()) hub_->Notify(job_id);
+  Enqueue(job_id, options_.room_pause);
+  return true;
+}
 
 std::deque<JobManager::Waiting>::iterator JobManager::NextToLaunch() {
   if (draining_ || runs_.size() >= static_cast<size_t>(options_.max_concurrent_jobs)) return queue_.end();
@@ -113,12 +147,14 @@ void JobManager::Launch(const std::string& job_id) {
   }
   if (stopped) {
     // Shutting down, and the next server will start it; or cancelled, or paused, on the way from the queue.
-    (void)EndRun(job_id, absl::CancelledError("stopped"), true);
+    EndRunOrTryAgain(job_id, absl::CancelledError("stopped"), true);
     return Forget(job_id);
   }
+  if (WaitsForRoom(job_id)) return Forget(job_id);
   bool asked = false;
   absl::StatusOr<JobRecord> job =
       store_->MutateJob(job_id, [&](JobRecord& record) -> absl::StatusOr<Disposition> {
+        if (absl::StartsWith(record.notice, kNoRoom)) record.notice.clear();
         if (record.state == JobState::kRunning) {  // after another worker
           asked = record.cancel_requested || record.pause_requested;
           return Disposition::kKeep;
@@ -128,15 +164,16 @@ void JobManager::Launch(const std::string& job_id) {
         return Disposition::kKeep;
       });
   if (!job.ok()) {
-    // Cancelled or deleted while it was queued; or the store fails, and a restart will find it PENDING.
+    // Cancelled or deleted while it was queued; or the store fails for now.
     if (!absl::IsFailedPrecondition(job.status()) && !absl::IsNotFound(job.status())) {
-      spdlog::error("job {}: not started: {}", job_id, job.status().ToString());
+      spdlog::error("job {}: not started yet: {}", job_id, job.status().ToString());
+      Enqueue(job_id, kStorePause);
     }
     return Forget(job_id);
   }
   if (asked) {
     // Just when the last worker was lost, so that there was neither a run to stop nor a place in the queue.
-    (void)EndRun(job_id, absl::CancelledError("stopped"), true);
+    EndRunOrTryAgain(job_id, absl::CancelledError("stopped"), true);
     return Forget(job_id);
   }
   PRECIS_FAILPOINT("launch/stored");
@@ -155,9 +192,7 @@ void JobManager::Launch(const std::string& job_id) {
   }
   if (!started.ok()) {
     spdlog::error("job {}: {}", job_id, std::string(started.message()));
-    if (absl::Status ended = EndRun(job_id, started, false); !ended.ok()) {
-      spdlog::error("job {}: cannot be marked failed: {}", job_id, ended.ToString());
-    }
+    EndRunOrTryAgain(job_id, started, false);
     return Forget(job_id);
   }
   PRECIS_FAILPOINT("launch/started");
@@ -178,9 +213,15 @@ void JobManager::Forget(const std::string& job_id) {
 
 void JobManager::OnExit(const std::string& job_id, const WorkerExit& exit) {
   bool silent = false;
+  std::string no_room;
   {
     std::lock_guard lock(mutex_);
     silent = runs_.at(job_id).silent;
+    no_room = runs_.at(job_id).no_room;
+  }
+  if (!no_room.empty()) {
+    EndRunOrTryAgain(job_id, absl::ResourceExhaustedError(no_room), true);
+    return Forget(job_id);
   }
   std::string reason = silent       ? absl::StrCat("the worker gave no sign of life for ",
                                                    absl::FormatDuration(options_.silence_limit), " and was killed")
@@ -188,10 +229,7 @@ void JobManager::OnExit(const std::string& job_id, const WorkerExit& exit) {
                                     : absl::StrCat("the worker died: ", exit.description);
   const std::string tail = files_.LogTail(job_id);
   if (!tail.empty()) absl::StrAppend(&reason, ". Its log ends: ", tail);
-  absl::Status ended = EndRun(job_id, absl::InternalError(reason), true);
-  if (!ended.ok() && !absl::IsNotFound(ended)) {
-    spdlog::error("job {}: cannot be marked ended: {}", job_id, ended.ToString());
-  }
+  EndRunOrTryAgain(job_id, absl::InternalError(reason), true);
   Forget(job_id);
 }
 

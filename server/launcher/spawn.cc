@@ -98,8 +98,10 @@ absl::StatusOr<pid_t> Spawn(const SpawnRequest& request) {
   if (!report.ok()) return report.status();
   Descriptor log(open(request.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (log.get() < 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot write the worker's log ", request.log_path, ": ", std::strerror(errno)));
+    const bool full = errno == ENOSPC;
+    const std::string message =
+        absl::StrCat("cannot write the worker's log ", request.log_path, ": ", std::strerror(errno));
+    return full ? absl::ResourceExhaustedError(message) : absl::UnavailableError(message);
   }
   std::vector<char*> arguments;
   for (const std::string& argument : request.arguments)

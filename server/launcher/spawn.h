@@ -18,8 +18,8 @@ struct SpawnRequest {
 
 // The id of the child, which leads a process group of its own, has default signals, inherits no other
 // descriptor, leaves no core files, cannot gain privileges, may open 4096 files and gets SIGKILL when the
-// calling thread ends. UNAVAILABLE, naming the file and the system's reason, if the log cannot be opened or
-// the program not executed; there is then no child.
+// calling thread ends. UNAVAILABLE (RESOURCE_EXHAUSTED if the disk is full), naming the file and the system's
+// reason, if the log cannot be opened or the program not executed; there is then no child.
 absl::StatusOr<pid_t> Spawn(const SpawnRequest& request);
 
 }  // namespace precis::server

@@ -42,7 +42,9 @@ void SyncFolderOf(const std::string& path) {
 }
 
 absl::Status CannotWrite(const std::string& path, int error) {
-  return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\": ", std::strerror(error)));
+  const std::string message = absl::StrCat("cannot write \"", path, "\": ", std::strerror(error));
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return full ? absl::ResourceExhaustedError(message) : absl::UnavailableError(message);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ UNKNOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.
 CHANNEL = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
            ("grpc.max_reconnect_backoff_ms", 300), ("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
 # A job may fail of what was done to it, but of nothing else.
-FAIR_FAILURES = re.compile(r"workers in a row|disk is full|No space left|cannot write|restarted|killed")
+FAIR_FAILURES = re.compile(r"workers in a row")
 
 
 class Client(threading.Thread):
