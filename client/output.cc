@@ -79,6 +79,8 @@ ordered_json ListJson(const Message& message, const FieldDescriptor& field) {
       list.push_back(reflection.GetRepeatedString(message, &field, i));
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
       list.push_back(reflection.GetRepeatedInt64(message, &field, i));
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+      list.push_back(EnumJson(*field.enum_type(), reflection.GetRepeatedEnumValue(message, &field, i)));
     } else {
       PRECIS_CHECK(field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE);
       list.push_back(reflection.GetRepeatedDouble(message, &field, i));

@@ -57,6 +57,13 @@ TEST(MessageToJson, ListsNumbers) {
   EXPECT_EQ(MessageToJson(architecture)["width"].dump(), "[0.5]");
 }
 
+TEST(MessageToJson, ListsEnumsByTheirNames) {
+  v1::PostTrainingSpec spec;
+  spec.add_techniques(v1::POST_TRAINING_TECHNIQUE_SMOOTH);
+  spec.add_techniques(v1::POST_TRAINING_TECHNIQUE_GPTQ);
+  EXPECT_EQ(MessageToJson(spec)["techniques"].dump(), R"(["smooth","gptq"])");
+}
+
 TEST(MessageToJson, NamesEnumsAndTimesForPeople) {
   const auto json = MessageToJson(SampleJob());
   EXPECT_EQ(json["state"], "succeeded");

@@ -78,7 +78,7 @@ class OwnModelTest(harness.EndToEndTest):
             self.precis("export", job["name"], "--format", form, "--output", self.folder / form, code=0)
         other = next(each for each in self.precis("candidates", job["name"], "-o", "json", code=0).json()
                      if each["origin"] != "final")
-        refused = self.precis("export", other["name"])
+        refused = self.precis("export", job["name"], "--candidate", other["name"].split("/")[-1])
         self.assertNotEqual(refused.code, 0)
         self.assertIn("weights are kept of answers alone", refused.err)
         refused = self.refusal(POST_TRAINING.replace("64}", "64, techniques: [gptq, learned_rounding]}"))
