@@ -333,15 +333,6 @@ TEST(RunNode, GradientsAreThoseOfFiniteDifferences) {
         {Random({1, 2, 4, 4}), Random({2, 2, 2, 2})});
 }
 
-TEST(RunNode, ReductionAxesAreWhereProductsAreSummed) {
-  EXPECT_EQ(ReductionAxis(Conv2dNode{}, false, 4), 1);
-  EXPECT_EQ(ReductionAxis(LinearNode{}, false, 2), 1);
-  EXPECT_EQ(ReductionAxis(LinearNode{}, false, 3), 2);
-  EXPECT_EQ(ReductionAxis(MatMulNode{}, false, 4), 3);
-  EXPECT_EQ(ReductionAxis(MatMulNode{}, true, 4), 2);
-  EXPECT_EQ(ReductionAxis(MatMulNode{.transpose_second = true}, true, 4), 3);
-}
-
 // Each row along the axis by itself, as a vector that the axis is the features of.
 TEST(RunNode, BlocksAndRotationsRunAlongTheAxis) {
   for (const char* name : {"int4", "mxfp4", "nvfp4", "int4@fp32:8", "int8+hadamard8", "mxint8+hadamard32"}) {

@@ -117,6 +117,15 @@ TEST(NodeOp, ShapesOfTokensAndHeads) {
   EXPECT_EQ(ShapeOf(MaxPoolNode{.kernel = 3, .stride = 1, .dilation = 2}, {{4, 6, 5}}), Shape({4, 2, 1}));
 }
 
+TEST(NodeOp, ReductionAxesAreWhereProductsAreSummed) {
+  EXPECT_EQ(ReductionAxis(Conv2dNode{}, false, 3), 0);
+  EXPECT_EQ(ReductionAxis(LinearNode{}, false, 1), 0);
+  EXPECT_EQ(ReductionAxis(LinearNode{}, false, 2), 1);
+  EXPECT_EQ(ReductionAxis(MatMulNode{}, false, 3), 2);
+  EXPECT_EQ(ReductionAxis(MatMulNode{}, true, 3), 1);
+  EXPECT_EQ(ReductionAxis(MatMulNode{.transpose_second = true}, true, 3), 2);
+}
+
 TEST(NodeOp, TrainedTensorsAreParametersOfTheirShape) {
   ModelGraph graph("g", {4, 3, 3});
   const NodeId gain = MustAdd(graph, "gain", GainNode{{4, 1, 1}}, {0});
