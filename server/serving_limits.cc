@@ -14,6 +14,10 @@ int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt6
 
 void ApplyLimits(const ServingLimits& limits, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(limits.max_request_bytes);
+  // gRPC looks at a message's size when it has all of it: without this a client could fill the memory.
+  grpc::ResourceQuota quota("precisd");
+  quota.Resize(limits.max_buffer_bytes);
+  builder.SetResourceQuota(quota);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_streams_per_connection);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.max_connection_idle));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,

@@ -13,6 +13,7 @@ namespace precis::server {
 
 struct ServingLimits {
   int max_request_bytes = 4 << 20;       // larger: RESOURCE_EXHAUSTED
+  size_t max_buffer_bytes = 128 << 20;   // of all that is being read and written; then streams are cancelled
   int max_streams_per_connection = 256;  // more wait on the client's side
   int max_watch_streams = 1000;          // over all clients; more: RESOURCE_EXHAUSTED
   // Clients that ping more often than this are disconnected; `precis` pings every 30 s while it watches.
