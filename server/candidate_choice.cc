@@ -109,14 +109,9 @@ grpc::Status SearchServiceImpl::GetParetoFront(grpc::ServerContext* /*context*/,
   // Hypervolume, knee and what is cheapest near the best are decided on the front alone.
   std::vector<search::ParetoPoint> points;
   const std::shared_ptr<const ElasticNetwork> network = NetworkOf(*job);
-  for (const FrontPoint& point : front->points) {
-    points.push_back({point.cost, point.accuracy});
-    const absl::StatusOr<Page<search::Candidate>> found =
-        store_->QueryCandidates({.job_id = job->id, .number = point.number});
-    if (!found.ok()) return ToGrpcStatus(found.status());
-    for (const search::Candidate& candidate : found->items)
-      *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, network.get());
-  }
+  for (const FrontPoint& point : front->points) points.push_back({point.cost, point.accuracy});
+  for (const search::Candidate& candidate : *front->candidates)
+    *response->add_candidates() = CandidateToWire(job->id, job->plan, candidate, network.get());
   const double rectangle = reference.cost * (1 - reference.quality);
   response->set_hypervolume(rectangle > 0 ? search::Hypervolume(points, reference) / rectangle : 0);
   response->set_reference_cost(reference.cost);

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
+
+#include "absl/strings/str_cat.h"
 
 namespace precis::server {
 namespace {
@@ -42,6 +43,7 @@ class Staircase {
       FrontPoint& before = std::prev(next)->second;
       if (before.accuracy > accuracy || (before.accuracy == accuracy && before.cost < cost)) return;
       if (before.accuracy == accuracy) {
+        if (number < before.number) candidates = nullptr;
         before.number = std::min(before.number, number);
         return;
       }
@@ -49,7 +51,11 @@ class Staircase {
     }
     while (next != points_.end() && next->second.accuracy <= accuracy) next = points_.erase(next);
     points_.emplace(cost, FrontPoint{number, cost, accuracy});
+    candidates = nullptr;
   }
+
+  // Of the points, once somebody has asked; null again when they change.
+  std::shared_ptr<const std::vector<search::Candidate>> candidates;
 
   bool Has(int64_t number, double cost) const {
     const auto found = points_.find(cost);
@@ -101,6 +107,7 @@ class FrontStore::JobPoints {
     for (auto& [key, front] : fronts_) AddTo(front, key, *at);
   }
 
+  // Its candidates are those that were kept, or null.
   JobFront Find(size_t cost_index, bool feasible_only) {
     const std::pair<size_t, bool> key = {cost_index, feasible_only};
     auto found = fronts_.find(key);
@@ -108,7 +115,14 @@ class FrontStore::JobPoints {
       found = fronts_.emplace(key, Staircase()).first;
       for (const Point& point : points_) AddTo(found->second, key, point);
     }
-    return {.points = found->second.Points(), .dearest = dearest_.empty() ? 0 : dearest_[cost_index]};
+    return {.points = found->second.Points(),
+            .candidates = found->second.candidates,
+            .dearest = dearest_.empty() ? 0 : dearest_[cost_index]};
+  }
+
+  void Keep(size_t cost_index, bool feasible_only,
+            std::shared_ptr<const std::vector<search::Candidate>> candidates) {
+    fronts_.at({cost_index, feasible_only}).candidates = std::move(candidates);
   }
 
  private:
@@ -181,7 +195,28 @@ absl::StatusOr<JobFront> FrontStore::Front(const std::string& job_id, int64_t co
     }
   }
   for (search::Candidate& candidate : TakeInbox(job_id, points.get())) points->Apply(std::move(candidate));
-  return points->Find(static_cast<size_t>(cost_index), feasible_only);
+  const auto cost = static_cast<size_t>(cost_index);
+  JobFront front = points->Find(cost, feasible_only);
+  if (front.candidates == nullptr) {
+    absl::StatusOr<std::vector<search::Candidate>> whole = ReadWhole(job_id, front.points);
+    if (!whole.ok()) return whole.status();
+    front.candidates = std::make_shared<const std::vector<search::Candidate>>(*std::move(whole));
+    points->Keep(cost, feasible_only, front.candidates);
+  }
+  return front;
+}
+
+absl::StatusOr<std::vector<search::Candidate>> FrontStore::ReadWhole(const std::string& job_id,
+                                                                     const std::vector<FrontPoint>& points) {
+  std::vector<search::Candidate> whole;
+  for (const FrontPoint& point : points) {
+    absl::StatusOr<Page<search::Candidate>> page =
+        inner_->QueryCandidates({.job_id = job_id, .number = point.number});
+    if (!page.ok()) return page.status();
+    if (page->items.empty()) return absl::NotFoundError(absl::StrCat("there is no job ", job_id));
+    whole.push_back(std::move(page->items.front()));
+  }
+  return whole;
 }
 
 absl::StatusOr<JobRecord> FrontStore::InsertJob(const JobRecord& job) { return inner_->InsertJob(job); }

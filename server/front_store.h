@@ -29,7 +29,9 @@ struct FrontPoint {
 
 struct JobFront {
   std::vector<FrontPoint> points;  // by rising cost and rising accuracy, as search::ParetoFront
-  double dearest = 0;              // the largest cost of the job's candidates, feasible or not
+  // The candidates of the points, whole, in the same order.
+  std::shared_ptr<const std::vector<search::Candidate>> candidates;
+  double dearest = 0;  // the largest cost of the job's candidates, feasible or not
 };
 
 class FrontStore final : public Store {
@@ -60,6 +62,9 @@ class FrontStore final : public Store {
   std::shared_ptr<JobPoints> Find(const std::string& job_id);
   std::vector<search::Candidate> TakeInbox(const std::string& job_id, const JobPoints* points);
   absl::Status Load(const std::string& job_id, JobPoints& points);
+  // What the points of a front stand for.
+  absl::StatusOr<std::vector<search::Candidate>> ReadWhole(const std::string& job_id,
+                                                           const std::vector<FrontPoint>& points);
   void Forget(const std::string& job_id);
 
   const std::unique_ptr<Store> inner_;

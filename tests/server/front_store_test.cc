@@ -65,6 +65,12 @@ class FrontStoreTest : public testing::Test {
           expected.push_back(some[index].number);
         std::vector<int64_t> numbers;
         for (const FrontPoint& point : front.points) numbers.push_back(point.number);
+        ASSERT_EQ(front.candidates->size(), numbers.size());
+        for (size_t i = 0; i < numbers.size(); ++i) {
+          const search::Candidate& candidate = (*front.candidates)[i];
+          const auto stored = std::ranges::find(all, numbers[i], &search::Candidate::number);
+          EXPECT_EQ(CandidateText(candidate), CandidateText(*stored));
+        }
         EXPECT_EQ(numbers, expected) << feasible_only << " " << cost;
         EXPECT_EQ(front.dearest, dearest);
       }
