@@ -21,7 +21,7 @@ fi
 cmake --build --preset fuzz --target "${targets[@]/%/_fuzz}" > build/fuzz/build.log || { tail -30 build/fuzz/build.log; exit 1; }
 mkdir -p build/fuzz/finds
 for target in "${targets[@]}"; do
-  work=build/fuzz/work/$target
+  work=build/fuzz/grown/$target
   mkdir -p "$work"
   echo "== $target"
   build/fuzz/bin/"${target}"_fuzz "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" -timeout=20 \
